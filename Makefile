@@ -1,0 +1,57 @@
+# Two commands for everybody: make demo, make test. One more for those who change something: make check.
+
+PYTHON ?= python3
+BIN := .venv/bin
+BUILT_FROM := pyproject.toml setup.py native/build.py $(wildcard native/*.[ch])
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla -Werror
+C_SOURCES := $(wildcard native/*.c)
+export PYTHON
+
+.PHONY: help venv demo test check static c clean
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+help: ## these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: .venv/.has-check ## the environment in .venv, with every tool
+
+demo: .venv/.has-demo ## a simulated car, the agent and a broker, live, in about a minute
+	@$(BIN)/python -m hil.demo $(ARGS)
+
+test: .venv/.has-test ## every test; ARGS are pytest's, as in make test ARGS='-k trip'
+	@sh .ci/need tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: static test ## format, lint, types, C warnings, static analysis, tests
+
+static: .venv/.has-check c ## all of that without the tests
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+c: ## the part of it that is about C
+	gcc -std=c11 -O2 $(C_WARNINGS) -fsyntax-only $(C_SOURCES)
+	@set -e; for file in $(C_SOURCES); do gcc -std=c11 -O2 -fanalyzer -Werror -c -o /dev/null $$file; done; echo "gcc -fanalyzer: clean"
+	@if command -v cppcheck >/dev/null; then cppcheck -q --std=c11 --enable=warning,portability,performance \
+	    --inline-suppr --error-exitcode=1 native && echo "cppcheck: clean"; else echo "cppcheck: not installed"; fi
+
+clean: ## remove what was made here
+	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f agent/_core.c agent/*.so drivers/_socketcan.c drivers/*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# One environment; each stamp says which extras are in it. It is filled again when what it is built from changes.
+.venv/.has-demo: EXTRAS := demo
+.venv/.has-test: EXTRAS := demo test
+.venv/.has-check: EXTRAS := demo test check
+
+.venv/.has-%: $(BUILT_FROM) | $(BIN)/python
+	@echo "installing tbox with the extras $(EXTRAS) into .venv"
+	@$(PIP) $(foreach extra,$(EXTRAS),-e '.[$(extra)]')
+	@touch $(EXTRAS:%=.venv/.has-%)
+
+$(BIN)/python:
+	@sh .ci/need build
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
