@@ -1,0 +1,170 @@
+"""CAN through python-can: any interface by its name and options; SocketCAN by the batch reader in C on its socket.
+
+Only ever listens: nothing here sends, and where an interface can be told to keep even its acknowledge bit to itself, it
+is. SocketCAN is told so, and its bit rate, by whoever sets the link up:
+`ip link set can0 up type can bitrate 500000 listen-only on`.
+"""
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Any
+
+import can
+from can.interfaces import BACKENDS
+
+from drivers.batch import EXTENDED
+from drivers.errors import DeviceError, DriverError
+from drivers.inbox import Inbox
+from drivers.message import pack
+from drivers.source import Source, boot_us
+
+POLL_S = 0.1
+HELD_INPUTS = 16_384
+"""Four seconds of a full bus; what does not fit is dropped and counted."""
+
+NONSENSE_MAX = 100
+"""So many messages in a row that make no sense: the adapter does not speak this protocol, or not at this speed."""
+
+FILTERS_MAX = 512
+"""What the kernel takes (CAN_RAW_FILTER_MAX); more identifiers than that are not filtered."""
+
+LISTEN_ONLY: Mapping[str, Mapping[str, Any]] = {
+    "cantact": {"monitor": True},
+    "kvaser": {"driver_mode": False},
+    "nixnet": {"listen_only": True},
+    "pcan": {"state": can.BusState.PASSIVE},
+    "seeedstudio": {"operation_mode": "silent"},
+    "slcan": {"listen_only": True},
+    "systec": {"state": can.BusState.PASSIVE},
+    "vector": {"listen_only": True},
+}
+"""How each interface of python-can 4.6 that knows the mode is asked for it."""
+
+NONSENSE = (ValueError, IndexError, KeyError, TypeError)
+"""What python-can's readers raise, some of it wrapped, when an adapter's bytes are no message."""
+
+
+def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
+    interface: str,
+    channel: str,
+    *,
+    number: int,
+    bitrate: int | None = None,
+    fd: bool = False,
+    listen_only: bool = True,
+    options: Mapping[str, Any] | None = None,
+    filters: Collection[int] | None = None,
+) -> Source:
+    """Open a bus; its frames carry the channel `number`. `filters`: the identifiers wanted (with EXTENDED); None: all.
+
+    Raises DriverError when there is no such interface or option, DeviceError when the device is not there.
+    """
+    if interface not in BACKENDS:
+        raise DriverError(f"no CAN interface {interface!r}: known are {' '.join(sorted(BACKENDS))}")
+    wanted: dict[str, Any] = {"fd": True} if fd else {}
+    if bitrate and interface != "socketcan":
+        wanted["bitrate"] = bitrate
+    if listen_only:
+        wanted |= LISTEN_ONLY.get(interface, {})
+    bus = _open(interface, channel, wanted | dict(options or {}))
+    if filters and len(filters) <= FILTERS_MAX:
+        bus.set_filters([_filter(identifier) for identifier in sorted(filters)])
+    if interface == "socketcan":
+        from drivers.socketcan import SocketCan  # noqa: PLC0415 - only Linux with its extension built has it
+
+        return SocketCan(bus, channel, number)
+    return ThreadedCan(bus, channel, number)
+
+
+def _filter(identifier: int) -> can.typechecking.CanFilter:
+    """Exactly this identifier, in python-can's words."""
+    extended = bool(identifier & EXTENDED)
+    return {"can_id": identifier & ~EXTENDED, "can_mask": 0x1FFFFFFF if extended else 0x7FF, "extended": extended}
+
+
+def _open(interface: str, channel: str, wanted: Mapping[str, Any]) -> can.BusABC:
+    """Open python-can's bus; its many ways to fail told apart: the settings' fault, or a device that may come back."""
+    where = f"CAN {interface} {channel!r}"
+    try:
+        return can.Bus(interface=interface, channel=channel, ignore_config=True, **wanted)
+    except can.CanInterfaceNotImplementedError as error:
+        raise DriverError(f"{where}: its library is not installed: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DriverError(f"{where}: an option is wrong ({_listed(wanted)}): {error}") from error
+    except (can.CanError, OSError) as error:
+        if isinstance(error.__cause__, (TypeError, ValueError)):  # python-can wraps some of these
+            raise DriverError(f"{where}: an option is wrong ({_listed(wanted)}): {error}") from error
+        raise DeviceError(f"{where}: cannot be opened: {error}") from error
+
+
+def _listed(wanted: Mapping[str, Any]) -> str:
+    """Options as they were given."""
+    return ", ".join(f"{name} = {option!r}" for name, option in wanted.items()) or "none given"
+
+
+class ThreadedCan:
+    """Any bus that can only be waited on by blocking: a thread waits, stamps at receive and fills a bounded queue."""
+
+    def __init__(self, bus: can.BusABC, name: str, number: int) -> None:
+        self.name = name
+        self._bus = bus
+        self._number = number
+        self._inbox = Inbox(HELD_INPUTS)
+        self._counters = {"frames": 0, "dropped": 0, "errors": 0}
+        self._stopping = Event()
+        self._thread = Thread(target=self._listen, name=f"tbox-{name}", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """Readable when a frame has come."""
+        return self._inbox.fileno()
+
+    def read(self) -> bytes:
+        """Give the frames that have come; DeviceError when the device went."""
+        return self._inbox.take()
+
+    def counters(self) -> dict[str, int]:
+        """Tell frames received, dropped because nobody read them, and messages that made no sense."""
+        return dict(self._counters)
+
+    def close(self) -> None:
+        """Stop listening and let the device go."""
+        self._stopping.set()
+        self._thread.join()
+        with suppress(can.CanError, OSError):
+            self._bus.shutdown()
+        self._inbox.close()
+
+    def _listen(self) -> None:
+        """Receive until stopped or the device is gone."""
+        nonsense = 0
+        while not self._stopping.is_set() and nonsense < NONSENSE_MAX:
+            try:
+                message = self._bus.recv(POLL_S)
+                if message is not None:
+                    self._take(pack(message, boot_us(), self._number))
+                nonsense = 0
+            except (*NONSENSE, can.CanError, OSError) as error:
+                if not isinstance(error, NONSENSE) and not isinstance(error.__cause__, ValueError):
+                    self._inbox.fail(DeviceError(f"{self.name}: went while it was read: {error}"))
+                    return
+                nonsense += 1
+                self._counters["errors"] += 1
+                self._flush()
+        if nonsense:
+            why = "only nonsense comes from it: check interface, options and speed"
+            self._inbox.fail(DeviceError(f"{self.name}: {why}"))
+
+    def _take(self, packed: bytes) -> None:
+        """Keep a frame, or count it as dropped."""
+        self._counters["frames"] += 1
+        if not self._inbox.put(packed):
+            self._counters["dropped"] += 1
+
+    def _flush(self) -> None:
+        """Empty the adapter's buffer: python-can's slcan keeps a byte that is no ASCII, and stumbles over it again."""
+        flush = getattr(self._bus, "flush", None)
+        if flush is not None:
+            with suppress(can.CanError, OSError):
+                flush()

@@ -1,0 +1,41 @@
+"""Builds the C core into agent/_core and the SocketCAN batch reader into drivers/_socketcan (CFFI API mode, abi3).
+
+The headers are the one place where shapes stand: what lies between the marks of each is the cdef.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).resolve().parent
+FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno"]
+BOTH = re.compile(r"/\* cdef: begin \*/(.*?)/\* cdef: end \*/", re.DOTALL)
+
+
+def cdef(*headers: str) -> str:
+    """What Python sees of these headers."""
+    return "".join(part for name in headers for part in BOTH.findall((HERE / name).read_text()))
+
+
+def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
+    """One extension: its public headers, its C files. Every header is a dependency."""
+    ffi = FFI()
+    ffi.cdef(cdef(*headers))
+    ffi.set_source(
+        module,
+        "".join(f'#include "{name}"\n' for name in headers),
+        sources=[f"native/{name}" for name in sources],
+        include_dirs=["native"],
+        depends=[str(path) for path in sorted(HERE.glob("*.h"))],
+        extra_compile_args=FLAGS,
+        libraries=[] if sys.platform == "win32" else ["m"],
+        py_limited_api=True,
+    )
+    return ffi
+
+
+CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name != "socketcan.c")
+core = builder("agent._core", ["table.h", "tbox.h"], CORE_SOURCES)
+socketcan = builder("drivers._socketcan", ["socketcan.h"], ["socketcan.c"])
