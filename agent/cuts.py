@@ -1,0 +1,122 @@
+"""Where signals lie in a frame: a DBC's messages and OBD-II answers as the cuts of the decode table."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent import dbc, pids, units
+from agent.vehicle import ALWAYS, BIG_ENDIAN, FLOAT, LIMITED, OBD, OBD_ID, PLAIN, SIGNED, Cut, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A cut as a catalogue signal wants it; the name of its validity signal."""
+
+    signal: int
+    conversion: units.Conversion
+    min: float
+    max: float
+    valid: str
+
+    def applied(self, cut: Cut) -> Cut:
+        """The cut in the catalogue's unit, with its limits."""
+        factor, offset = self.conversion
+        return replace(
+            cut,
+            signal=self.signal,
+            scale=cut.scale * factor,
+            offset=cut.offset * factor + offset,
+            flags=cut.flags | LIMITED,
+            min=self.min,
+            max=self.max,
+        )
+
+
+def plain_message(channel: int, message: dbc.Message, wanted: Mapping[str, Sequence[Wanted]]) -> Message:
+    """A message of a DBC: the signals wanted (by name) with what selects and validates them; all when none is."""
+    cuts = _Cuts(message)
+    for name, wishes in wanted.items():
+        for wish in wishes:
+            cuts.want(name, wish)
+    for name in () if wanted else message.signals:
+        cuts.place(name)
+    return Message(
+        name=message.name, id=message.id, channel=channel, length=message.length, kind=PLAIN, cuts=tuple(cuts.cuts)
+    )
+
+
+def obd_message(channel: int, rows: Iterable[tuple[pids.Pid, Wanted | None]]) -> Message:
+    """Answers to service 01, sorted by PID."""
+    cuts = [
+        wanted.applied(_pid_cut(row)) if wanted else _pid_cut(row)
+        for row, wanted in sorted(rows, key=lambda pair: pair[0].pid)
+    ]
+    return Message(name="OBD", id=OBD_ID, channel=channel, length=0, kind=OBD, cuts=tuple(cuts))
+
+
+def _pid_cut(row: pids.Pid) -> Cut:
+    return Cut(
+        name=row.name,
+        unit=row.unit,
+        start_bit=8 * row.at + row.top,
+        bits=row.width,
+        flags=BIG_ENDIAN | SIGNED * row.is_signed,
+        scale=row.scale,
+        offset=row.offset,
+        mux_from=row.pid,
+        mux_to=row.pid,
+        bytes=row.size,
+    )
+
+
+class _Cuts:
+    """Cuts of one message as they are placed: a selector before what it selects, a cut for each span of its values."""
+
+    def __init__(self, message: dbc.Message) -> None:
+        self.cuts: list[Cut] = []
+        self._message = message
+        self._placed: dict[str, list[int]] = {}
+
+    def want(self, name: str, wanted: Wanted) -> None:
+        """Place a signal once more, as the catalogue wants it."""
+        for cut in list(self._made(self._message.signals[name])):
+            valid = self._beside(cut, wanted.valid) if wanted.valid else ALWAYS
+            self.cuts.append(replace(wanted.applied(cut), valid_cut=valid))
+
+    def place(self, name: str) -> list[int]:
+        """Where the plain cuts of this signal are; none for what is no number."""
+        signal = self._message.signals[name]
+        if name not in self._placed and signal.is_number:
+            made = list(self._made(signal))
+            self._placed[name] = list(range(len(self.cuts), len(self.cuts) + len(made)))
+            self.cuts.extend(made)
+        return self._placed.get(name, [])
+
+    def _beside(self, cut: Cut, valid: str) -> int:
+        """The validity signal's cut in the same branch of the multiplexer, else its first."""
+        branch = (cut.mux_cut, cut.mux_from, cut.mux_to)
+        ways = self.place(valid)
+        same = [i for i in ways if (self.cuts[i].mux_cut, self.cuts[i].mux_from, self.cuts[i].mux_to) == branch]
+        return (same or ways)[0]
+
+    def _made(self, signal: dbc.Signal) -> Iterator[Cut]:
+        """A cut for each way to the signal."""
+        plain = _cut(signal)
+        if signal.selector is None:
+            yield plain
+            return
+        for selector in self.place(signal.selector):
+            for low, high in signal.selected:
+                yield replace(plain, mux_cut=selector, mux_from=low, mux_to=high)
+
+
+def _cut(signal: dbc.Signal) -> Cut:
+    flags = FLOAT * signal.is_float | SIGNED * signal.is_signed | BIG_ENDIAN * signal.is_big_endian
+    return Cut(
+        name=signal.name,
+        unit=signal.unit,
+        start_bit=signal.start_bit,
+        bits=signal.bits,
+        flags=flags,
+        scale=signal.scale,
+        offset=signal.offset,
+    )
