@@ -1,0 +1,138 @@
+/* The verbs of tbox.h: memory, time, dispatch. */
+#include "core.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SECOND_US 1000000
+#define QUIET_US 12000000 /* after so long without input, seconds are skipped */
+
+static size_t core_bytes(void)
+{
+    return (sizeof(tbox_core_t) + 15) & ~(size_t)15;
+}
+
+static size_t ring_bytes(const tbox_setup_t *setup)
+{
+    return (setup->ring_bytes + (size_t)7) & ~(size_t)7;
+}
+
+size_t tbox_size(const tbox_setup_t *setup)
+{
+    return core_bytes() + ring_bytes(setup);
+}
+
+tbox_core_t *tbox_init(void *memory, size_t size, const tbox_setup_t *setup)
+{
+    tbox_core_t *const self = memory;
+
+    if (memory == NULL || size < tbox_size(setup) || !tbox_table_check(&setup->table)) {
+        return NULL;
+    }
+    memset(self, 0, sizeof *self);
+    self->setup = *setup;
+    ring_init(&self->ring, (uint8_t *)memory + core_bytes(), ring_bytes(setup));
+    signals_init(&self->signals);
+    speed_init(&self->car);
+    speed_init(&self->gnss);
+    totals_init(&self->totals);
+    imu_init(&self->imu);
+    self->now_us = NEVER;
+    self->engine_last_us = NEVER;
+    judge_init(self);
+    return self;
+}
+
+/* The first whole second at or after a time. */
+static int64_t second_from(int64_t t_us)
+{
+    const int64_t over_us = t_us % SECOND_US;
+
+    if (over_us == 0) {
+        return t_us;
+    }
+    return t_us - over_us + (over_us > 0 ? SECOND_US : 0);
+}
+
+static void note_engine(tbox_core_t *self, int64_t t_us)
+{
+    if (moment_engine(self, t_us) == ENGINE_RUNS) {
+        self->engine_last_us = moment_engine_last(self, t_us);
+    }
+}
+
+static void end_second(tbox_core_t *self, int64_t t_us)
+{
+    note_engine(self, t_us);
+    judge_second(self, t_us);
+    moment_tell(self, t_us, &queue_push(&self->queue, TBOX_OUT_SAMPLE, t_us)->u.sample);
+    self->totals.max_speed_mps = (double)NAN;
+}
+
+/* Makes the samples of the seconds that end at or before t. */
+static void advance(tbox_core_t *self, int64_t t_us)
+{
+    if (self->now_us == NEVER) {
+        self->second_us = second_from(t_us) == t_us ? t_us + SECOND_US : second_from(t_us);
+        self->now_us = t_us;
+        return;
+    }
+    const int64_t last_us = second_from(t_us + 1) - SECOND_US;
+
+    while (self->second_us <= t_us) {
+        if (self->second_us > self->now_us + QUIET_US) {
+            self->second_us = last_us;
+        }
+        end_second(self, self->second_us);
+        self->second_us += SECOND_US;
+    }
+    if (t_us > self->now_us) {
+        self->now_us = t_us;
+    }
+}
+
+size_t tbox_feed(tbox_core_t *self, const tbox_input_t *inputs, size_t count)
+{
+    size_t used = 0;
+
+    for (; used < count && queue_has_room(&self->queue); used++) {
+        advance(self, inputs[used].t_us);
+        ring_take(&self->ring, &inputs[used]);
+        input_take(self, &inputs[used]);
+        note_engine(self, self->now_us);
+        self->counters.inputs++;
+    }
+    return used;
+}
+
+bool tbox_next(tbox_core_t *self, tbox_output_t *out)
+{
+    return queue_pop(&self->queue, out);
+}
+
+bool tbox_finish(tbox_core_t *self)
+{
+    if (!queue_has_room(&self->queue)) {
+        return false;
+    }
+    if (!self->is_finished && self->now_us != NEVER) {
+        judge_end(self);
+    }
+    self->is_finished = true;
+    return true;
+}
+
+void tbox_snapshot(const tbox_core_t *self, tbox_sample_t *out)
+{
+    moment_tell(self, self->now_us, out);
+}
+
+void tbox_counters(const tbox_core_t *self, tbox_counters_t *out)
+{
+    *out = self->counters;
+}
+
+size_t tbox_freeze(const tbox_core_t *self, uint8_t *out, size_t room)
+{
+    return ring_copy(&self->ring, out, room);
+}

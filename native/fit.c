@@ -1,0 +1,94 @@
+/* The slope of a speed: least squares over true receive times (Gauss 1809; the centred form).
+ *
+ * A rounded value is off by a uniform error of its quantum: sigma = q / sqrt(12). The window is as long as keeps the
+ * quantum's share of the slope near 0.3 m/s2, between 0.5 and 1 s, and never shorter than a refresh. */
+#include "signal.h"
+#include "speed.h"
+
+#include <math.h>
+
+#define WINDOW_LEAST_US 500000
+#define WINDOW_MOST_US 1000000
+#define PAIR_US 800000 /* from this refresh on, two points are the fit */
+#define QUANTUM_SHARE_MPS2 0.3
+
+static int64_t window_us(const speed_t *self)
+{
+    const double wanted_us = 1e6 * self->quantum_mps / QUANTUM_SHARE_MPS2;
+
+    if (wanted_us > (double)WINDOW_MOST_US) {
+        return WINDOW_MOST_US;
+    }
+    return wanted_us > (double)WINDOW_LEAST_US ? (int64_t)wanted_us : WINDOW_LEAST_US;
+}
+
+static bool fit_pair(const speed_t *self, slope_t *out)
+{
+    const speed_point_t *const b = speed_point(self, 0);
+    const speed_point_t *const a = speed_point(self, 1);
+    const int64_t span_us = b->t_us - a->t_us;
+
+    *out = (slope_t){
+        .t_us = a->t_us + span_us / 2,
+        .half_us = span_us / 2,
+        .span_us = span_us,
+        .mps2 = (b->mps - a->mps) / in_seconds(span_us),
+        .mps = (a->mps + b->mps) / 2.0,
+        .sigma_mps2 = self->quantum_mps / (sqrt(6.0) * in_seconds(span_us)),
+    };
+    return true;
+}
+
+static bool fit_many(const speed_t *self, uint32_t count, slope_t *out)
+{
+    const int64_t newest_us = speed_point(self, 0)->t_us;
+    double sum_t = 0.0, sum_v = 0.0, sum_tt = 0.0, sum_tv = 0.0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const speed_point_t *const point = speed_point(self, i);
+        const double t_s = in_seconds(point->t_us - newest_us);
+
+        sum_t += t_s;
+        sum_v += point->mps;
+        sum_tt += t_s * t_s;
+        sum_tv += t_s * point->mps;
+    }
+    const double n = (double)count;
+    const double spread = sum_tt - sum_t * sum_t / n;
+
+    *out = (slope_t){
+        .t_us = newest_us + (int64_t)(1e6 * sum_t / n),
+        .span_us = newest_us - speed_point(self, count - 1)->t_us,
+        .mps2 = (sum_tv - sum_t * sum_v / n) / spread,
+        .mps = sum_v / n,
+        .sigma_mps2 = self->quantum_mps / sqrt(12.0 * spread),
+    };
+    return true;
+}
+
+bool speed_fit(const speed_t *self, slope_t *out)
+{
+    uint32_t count = 1;
+
+    if (self->count < 2) {
+        return false;
+    }
+    if (self->refresh_us >= PAIR_US && speed_point(self, 0)->t_us - speed_point(self, 1)->t_us >= PAIR_US / 2) {
+        return fit_pair(self, out);
+    }
+    const int64_t window = window_us(self);
+    const int64_t from_us = speed_point(self, 0)->t_us - window - window / 16;
+
+    while (count < self->count && speed_point(self, count)->t_us >= from_us) {
+        count++;
+    }
+    const int64_t span_us = speed_point(self, 0)->t_us - speed_point(self, count - 1)->t_us;
+
+    if (span_us * 5 >= window * 3) {
+        return fit_many(self, count, out);
+    }
+    if (count < self->count && speed_point(self, count)->t_us >= speed_point(self, 0)->t_us - self->refresh_us * 5 / 2) {
+        return fit_many(self, count + 1, out); /* a refresh longer than the window */
+    }
+    return false;
+}

@@ -1,0 +1,180 @@
+/* What an input says, signal by signal: frames through the decode table, values, IMU samples, fixes. */
+#include "core.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { FRAME_VALUES = 64, CLASSIC_BYTES = 8, FD_BYTES = 64 };
+
+static double at_least_zero(double mps)
+{
+    return mps < 0.0 ? 0.0 : mps;
+}
+
+static void take_force(tbox_core_t *self, const imu_sample_t *told)
+{
+    imu_sample_t sample = *told;
+
+    if (!is_known(sample.force[2]) && self->setup.mounted) {
+        sample.force[2] = GRAVITY_MPS2; /* a sensor of two axes on the vehicle's: up is not needed */
+    }
+    if (!is_known(sample.force[2])) {
+        self->counters.values[TBOX_VALUE_INVALID]++;
+        return;
+    }
+    if (imu_accepts(&self->imu, self->counters.values, &sample)) {
+        judge_force(self, &sample);
+    }
+}
+
+/* Forces that come as single values make a sample as soon as every axis that ever came has come again. */
+static void take_part(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
+{
+    const uint32_t axis = signal - TBOX_ACCEL_X;
+    parts_t *const parts = &self->parts;
+
+    parts->number[axis] = value;
+    parts->seen |= (uint8_t)(1U << axis);
+    parts->fresh |= (uint8_t)(1U << axis);
+    parts->t_us = t_us;
+    if (axis >= 3 || (parts->fresh & 7) != (parts->seen & 7)) {
+        return;
+    }
+    imu_sample_t sample = {.t_us = t_us};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        sample.force[i] = parts->seen >> i & 1 ? parts->number[i] : (double)NAN;
+        sample.rate[i] = parts->fresh >> (i + 3) & 1 ? parts->number[i + 3] : (double)NAN;
+    }
+    parts->fresh = 0;
+    take_force(self, &sample);
+}
+
+static void take_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
+{
+    if (!signals_take(&self->signals, self->counters.values, signal, t_us, value)) {
+        return;
+    }
+    if (signal == TBOX_SPEED) {
+        judge_row(self, &self->car, speed_take(&self->car, self->counters.values, t_us, at_least_zero(value)));
+    } else if (signal == TBOX_GNSS_SPEED) {
+        judge_row(self, &self->gnss, speed_take(&self->gnss, self->counters.values, t_us, at_least_zero(value)));
+    } else if (signal == TBOX_YAW_RATE) {
+        motion_by_yaw(self, t_us, value);
+    } else if (signal == TBOX_COURSE) {
+        motion_by_course(self, t_us, value);
+    } else if (signal >= TBOX_ACCEL_X && signal <= TBOX_GYRO_Z) {
+        take_part(self, signal, t_us, value);
+    }
+}
+
+static void take_decoded(tbox_core_t *self, const tbox_decoded_t *decoded, int64_t t_us)
+{
+    const uint16_t signal = self->setup.table.cuts[decoded->cut].signal;
+
+    if (signal == TBOX_NO_SIGNAL) {
+        return;
+    }
+    if (!decoded->valid) {
+        self->counters.values[TBOX_VALUE_INVALID]++;
+        return;
+    }
+    take_value(self, signal, t_us, decoded->value);
+}
+
+/* Why a frame cannot be one; -1 when it can. */
+static int32_t fault_of(const tbox_input_t *input)
+{
+    const uint32_t most = input->flags & TBOX_FRAME_FD ? FD_BYTES : CLASSIC_BYTES;
+
+    if (input->flags & TBOX_FRAME_ERROR) {
+        return TBOX_REJECTED_ERROR;
+    }
+    if (input->flags & TBOX_FRAME_REMOTE) {
+        return TBOX_REJECTED_REMOTE;
+    }
+    return input->length > most ? TBOX_REJECTED_BAD_LENGTH : -1;
+}
+
+static void take_frame(tbox_core_t *self, const tbox_input_t *input)
+{
+    const tbox_table_t *const table = &self->setup.table;
+    tbox_decoded_t decoded[FRAME_VALUES];
+    const int32_t fault = fault_of(input);
+
+    self->counters.frames_in++;
+    if (fault >= 0) {
+        self->counters.rejected[fault]++;
+        return;
+    }
+    const int32_t message = tbox_table_find(table, input->channel, input->id);
+    const int32_t count = message < 0 ? -2
+                                      : tbox_table_decode(table, message, input->u.data, input->length, decoded,
+                                                          FRAME_VALUES);
+    if (count == -1) {
+        self->counters.rejected[TBOX_REJECTED_SHORT]++;
+        return;
+    }
+    if (count < 0) {
+        self->counters.unmapped++;
+        return;
+    }
+    self->counters.decoded++;
+    for (int32_t i = 0; i < count; i++) {
+        take_decoded(self, &decoded[i], input->t_us);
+    }
+}
+
+static void take_imu(tbox_core_t *self, const tbox_input_t *input)
+{
+    imu_sample_t sample = {.t_us = input->t_us};
+    bool is_good = true;
+
+    for (uint32_t i = 0; i < IMU_AXES; i++) {
+        const bool is_there = input->flags >> i & 1;
+        const double number = is_there ? input->u.number[i] : (double)NAN;
+
+        if (is_there) {
+            is_good &= signals_take(&self->signals, self->counters.values, TBOX_ACCEL_X + i, input->t_us, number);
+        }
+        *(i < 3 ? &sample.force[i] : &sample.rate[i - 3]) = number;
+    }
+    if (is_good && (input->flags & 7) != 0) {
+        take_force(self, &sample);
+    }
+}
+
+/* A void fix says that the position is not known: what was known before is not true any more. */
+static void take_fix(tbox_core_t *self, const tbox_input_t *input)
+{
+    if (input->length == 0) {
+        self->signals.t_us[TBOX_LAT] = NEVER;
+        self->signals.t_us[TBOX_LON] = NEVER;
+        return;
+    }
+    for (uint32_t i = 0; i < TBOX_SATS - TBOX_LAT + 1; i++) {
+        if (input->flags >> i & 1) {
+            take_value(self, TBOX_LAT + i, input->t_us, input->u.number[i]);
+        }
+    }
+}
+
+void input_take(tbox_core_t *self, const tbox_input_t *input)
+{
+    switch (input->kind) {
+    case TBOX_IN_FRAME:
+        take_frame(self, input);
+        break;
+    case TBOX_IN_VALUE:
+        take_value(self, input->id, input->t_us, input->u.number[0]);
+        break;
+    case TBOX_IN_IMU:
+        take_imu(self, input);
+        break;
+    case TBOX_IN_FIX:
+        take_fix(self, input);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,38 @@
+/* The queue of outputs. */
+#include "queue.h"
+
+#include <assert.h>
+#include <string.h>
+
+bool queue_has_room(const queue_t *self)
+{
+    return QUEUE_ROOM - self->count >= QUEUE_STEP;
+}
+
+tbox_output_t *queue_push(queue_t *self, uint8_t kind, int64_t t_us)
+{
+    assert(self->count < QUEUE_ROOM);
+    tbox_output_t *const out = &self->outputs[(self->first + self->count) % QUEUE_ROOM];
+
+    self->count++;
+    memset(out, 0, sizeof *out);
+    out->kind = kind;
+    out->t_us = t_us;
+    return out;
+}
+
+void queue_push_event(queue_t *self, int64_t t_us, const tbox_event_t *event)
+{
+    queue_push(self, TBOX_OUT_EVENT, t_us)->u.event = *event;
+}
+
+bool queue_pop(queue_t *self, tbox_output_t *out)
+{
+    if (self->count == 0) {
+        return false;
+    }
+    *out = self->outputs[self->first];
+    self->first = (self->first + 1) % QUEUE_ROOM;
+    self->count--;
+    return true;
+}
