@@ -1,0 +1,240 @@
+"""Every setting of a terminal: name, default, range, unit. config/tbox.toml explains them; a test binds the two."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+THRESHOLD_MPS2_MAX = 200
+"""No car brakes, starts or turns like that: switches a rule off as surely as `enabled = false`."""
+
+RELEASE_SHARE = 0.83
+"""Release where only the threshold of a harsh event is set, as a share of it (DETECTION, harsh_braking)."""
+
+
+def span(low: float, high: float, unit: str, meaning: str) -> Meta:
+    """A number from low to high, both included, in this unit ("" for a plain count)."""
+    return Meta(ge=low, le=high, description=f"{meaning} [{unit}]" if unit else meaning, extra={"unit": unit})
+
+
+def text(meaning: str, pattern: str | None = None, allowed: str = "") -> Meta:
+    """A text; `allowed` says the pattern in words."""
+    return Meta(pattern=pattern, description=meaning, extra={"allowed": allowed})
+
+
+class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who this terminal is and where it keeps its account."""
+
+    name: Annotated[
+        str,
+        text("id in topics; empty: the device id", "^[A-Za-z0-9._-]{0,64}$(?!\\n)", "up to 64 of A-Z a-z 0-9 . _ -"),
+    ] = ""
+    state_dir: Annotated[str, text("folder of the outbox and the device key")] = "/var/lib/tbox"
+
+
+class Can(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One CAN bus, opened through python-can."""
+
+    channel: Annotated[str, text("interface or port", ".", "at least one character")] = "can0"
+    interface: Annotated[
+        str, text("python-can's name of the driver", "^[a-z0-9_]+$(?!\\n)", "a name such as socketcan, slcan")
+    ] = "socketcan"
+    number: Annotated[int, span(0, 255, "", "channel number in vehicle maps")] = 0
+    bitrate: Annotated[int, span(0, 1_000_000, "bit/s", "bit rate of an adapter; 0: as it is set up")] = 0
+    fd: Annotated[bool, Meta(description="receive CAN FD frames")] = False
+    listen_only: Annotated[bool, Meta(description="keep an adapter from sending even the acknowledge bit")] = True
+    options: Annotated[
+        dict[str, str | int | float | bool], Meta(description="further arguments of python-can's driver")
+    ] = field(default_factory=dict)
+
+
+class Recording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recordings played as if they were hardware, for trials."""
+
+    paths: Annotated[tuple[str, ...], text("recordings, merged on one time axis")] = ()
+    speed: Annotated[float, span(0.1, 100, "", "pace; 1: as recorded")] = 1.0
+
+
+class Vehicle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The car this terminal is in."""
+
+    map: Annotated[str, text("vehicle map; a bare name: one of those shipped", ".", "at least one character")] = (
+        "obd2.toml"
+    )
+    powertrain: Annotated[
+        Literal["", "combustion", "hybrid", "electric"],
+        Meta(description="what 'engine runs' means; empty: as the map says"),
+    ] = ""
+
+
+class Imu(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the acceleration sensor sits in the car."""
+
+    mounting: Annotated[
+        Literal["auto", "vehicle"],
+        Meta(description="auto: any way up, solved while driving; vehicle: its axes are the car's"),
+    ] = "auto"
+
+
+class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The pre-event ring: the last seconds at full rate, for crash evidence."""
+
+    before_s: Annotated[float, span(0, 120, "s", "time kept; 0: no ring")] = 30.0
+    frames_per_s: Annotated[int, span(0, 16_000, "frames/s", "rate it has room for, 24 bytes a frame; 0: no ring")] = (
+        4000
+    )
+
+
+class Trip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a drive begins and ends."""
+
+    end_s: Annotated[float, span(1, 7200, "s", "after the last motion, engine off or unknown, the trip ends")] = 300.0
+    min_distance_m: Annotated[float, span(0, 1000, "m", "shorter drives are no trips")] = 5.0
+    start_mps: Annotated[float, span(0.1, 15, "m/s", "a trip begins at this speed, or when the engine runs")] = 1.39
+
+
+class Samples(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept of each second of a drive."""
+
+    chunk_s: Annotated[float, span(1, 600, "s", "length of one samples record")] = 60.0
+    journal_s: Annotated[float, span(1, 60, "s", "how much of the open trip a power cut may cost")] = 5.0
+    signals: Annotated[tuple[str, ...], Meta(description="signals kept, at 1 Hz")] = (
+        "speed", "rpm", "throttle", "load", "coolant", "fuel", "accel_x", "accel_y", "accel_z", "lat", "lon", "course",
+    )  # fmt: skip
+
+
+class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Flash that the account may use."""
+
+    budget_mb: Annotated[int, span(4, 1_000_000, "MB", "size of the outbox")] = 64
+    evidence_mb_per_day: Annotated[int, span(0, 10_000, "MB", "crash evidence a day; 0: none")] = 8
+
+
+class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and how it knows this terminal."""
+
+    host: Annotated[str, text("the broker's name or address", r"^\S+$(?!\n)", "a name or address")] = "localhost"
+    port: Annotated[int, span(0, 65535, "", "0: 8883 with TLS, 1883 without")] = 0
+    version: Annotated[Literal["auto", "5", "3.1.1"], Meta(description="auto: 5 first, on refusal 3.1.1")] = "auto"
+    username: Annotated[str, text("empty: none")] = ""
+    password_file: Annotated[str, text("file that holds the password; empty: none")] = ""
+    ca_file: Annotated[str, text("certificates that may vouch for the broker, PEM; empty: the system's")] = ""
+    cert_file: Annotated[str, text("this terminal's certificate, PEM; empty: none")] = ""
+    key_file: Annotated[str, text("private key of cert_file, PEM; empty: none")] = ""
+    tls: Annotated[bool, Meta(description="encrypt, and check the broker's certificate")] = True
+    keepalive_s: Annotated[int, span(5, 3600, "s", "a silent link is tried after this long")] = 30
+
+
+class Uplink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be sent when, and what counts as delivered."""
+
+    confirm: Annotated[
+        Literal["puback", "receipt"],
+        Meta(description="delivered when the broker took it, or when the platform stored it"),
+    ] = "puback"
+    window: Annotated[int, span(1, 1000, "records", "in flight, unconfirmed")] = 20
+    backoff_s_min: Annotated[float, span(0.1, 3600, "s", "first wait after a lost link; doubles")] = 1.0
+    backoff_s_max: Annotated[float, span(0.1, 86_400, "s", "longest wait")] = 60.0
+    auth_backoff_s: Annotated[float, span(1, 86_400, "s", "wait after the broker refused who we are")] = 300.0
+
+
+class Health(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The terminal's word about itself."""
+
+    period_s: Annotated[float, span(1, 86_400, "s", "between two health records")] = 60.0
+
+
+class Harsh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule of harsh driving: braking, acceleration or cornering."""
+
+    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
+    threshold_mps2: Annotated[
+        float, span(0.1, THRESHOLD_MPS2_MAX, "m/s²", "size of the acceleration that makes an event")
+    ] = 3.43
+    release_mps2: Annotated[float, span(0, 200, "m/s²", "the event ends under this; unset: 0.83 of the threshold")] = (
+        2.85
+    )
+    hold_s: Annotated[float, span(0, 60, "s", "held at least this long; 0: one sample is enough")] = 0.5
+    min_speed_mps: Annotated[
+        float, span(0, 100, "m/s", "slower is not judged; acceleration: at its end; 0: no gate")
+    ] = 2.78
+    refractory_s: Annotated[float, span(0, 3600, "s", "after an event, not the same again; 0: at once")] = 3.0
+    medium_mps2: Annotated[float, span(0, 200, "m/s²", "peak from which severity is medium")] = 4.41
+    high_mps2: Annotated[float, span(0, 200, "m/s²", "peak from which severity is high")] = 5.88
+
+
+class Idling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The engine runs and the car stands."""
+
+    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
+    hold_s: Annotated[float, span(0, 86_400, "s", "a stand at least this long")] = 120.0
+    max_speed_mps: Annotated[float, span(0.01, 5, "m/s", "slower counts as standing")] = 0.278
+
+
+class Speeding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Faster than the limit that holds."""
+
+    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
+    limit_mps: Annotated[float, span(0, 150, "m/s", "limit where no input tells one; 0: none")] = 0.0
+    margin_mps: Annotated[float, span(0, 50, "m/s", "tolerated above the limit")] = 0.0
+    hysteresis_mps: Annotated[float, span(0, 20, "m/s", "ends this much under limit and margin")] = 1.39
+    hold_s: Annotated[float, span(0, 3600, "s", "held at least this long")] = 10.0
+
+
+class Crash(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A blow, and what confirms that it was a crash."""
+
+    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
+    threshold_mps2: Annotated[float, span(1, 2000, "m/s²", "horizontal specific force that triggers")] = 19.61
+    hold_s: Annotated[float, span(0, 1, "s", "held at least this long, and 2 samples")] = 0.008
+    delta_v_mps: Annotated[float, span(0.1, 50, "m/s", "velocity change within 150 ms that confirms")] = 2.22
+    confirm_s: Annotated[float, span(0.2, 60, "s", "time in which something must confirm")] = 10.0
+    medium_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which severity is medium")] = 4.17
+    high_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which severity is high")] = 6.94
+    lock_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which evidence is locked")] = 6.94
+    speed_loss_mps2: Annotated[float, span(1, 200, "m/s²", "without IMU: loss of speed that triggers")] = 9.0
+
+
+class Detect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules, one table each."""
+
+    harsh_braking: Harsh = Harsh()
+    harsh_acceleration: Harsh = Harsh()
+    harsh_cornering: Harsh = Harsh(min_speed_mps=4.17)
+    idling: Idling = Idling()
+    speeding: Speeding = Speeding()
+    crash: Crash = Crash()
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of it. Attributes are named as the keys in TOML."""
+
+    device: Device = Device()
+    can: tuple[Can, ...] = ()
+    recording: Recording = Recording()
+    vehicle: Vehicle = Vehicle()
+    imu: Imu = Imu()
+    ring: Ring = Ring()
+    trip: Trip = Trip()
+    samples: Samples = Samples()
+    store: Store = Store()
+    mqtt: Mqtt = Mqtt()
+    uplink: Uplink = Uplink()
+    health: Health = Health()
+    detect: Detect = Detect()
+
+
+def defaults() -> Settings:
+    """The shipped defaults."""
+    return Settings()
+
+
+def to_json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a settings file."""
+    return msgspec.json.schema(Settings)
+
+
+def rules_id(detect: Detect) -> str:
+    """Names a threshold set: 16 hex digits of SHA-256 over the rules as JSON, the same on every machine."""
+    return hashlib.sha256(msgspec.json.encode(detect)).hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""What no single range can say: settings that must fit each other."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from agent.settings import Settings
+from drivers.batch import SIGNALS
+
+Key = tuple[str | int, ...]
+Conflict = tuple[tuple[Key, ...], str]
+HARSH = ("harsh_braking", "harsh_acceleration", "harsh_cornering")
+
+
+def conflicts(settings: Settings) -> Iterator[Conflict]:
+    """Each pair of settings that does not go together: their keys, and a sentence that names both and the way out."""
+    yield from _order(settings)
+    yield from _buses(settings)
+    yield from _broker(settings)
+    yield from _signals(settings)
+
+
+def _order(settings: Settings) -> Iterator[Conflict]:
+    """Pairs of numbers of which the first may not be the greater."""
+    pairs = [("uplink", "backoff_s_min", "backoff_s_max"), ("detect.crash", "medium_mps", "high_mps")]
+    for name in HARSH:
+        pairs += [(f"detect.{name}", "release_mps2", "threshold_mps2"), (f"detect.{name}", "medium_mps2", "high_mps2")]
+    pairs.append(("store", "evidence_mb_per_day", "budget_mb"))
+    for table, low, high in pairs:
+        said: object = settings
+        for part in table.split("."):
+            said = getattr(said, part)
+        if getattr(said, low) > getattr(said, high):
+            keys = ((*table.split("."), low), (*table.split("."), high))
+            values = f"{table}.{low} = {getattr(said, low)} is above {high} = {getattr(said, high)}"
+            yield keys, f"{values}: lower {low} or raise {high}"
+
+
+def _buses(settings: Settings) -> Iterator[Conflict]:
+    """Each bus has its own number and its own port."""
+    for at, bus in enumerate(settings.can):
+        before = settings.can[:at]
+        if bus.number in [other.number for other in before]:
+            yield (
+                (("can", at, "number"), ("can", at)),
+                f"can[{at}].number = {bus.number} is taken: give each bus its own",
+            )
+        if (bus.interface, bus.channel) in [(other.interface, other.channel) for other in before]:
+            yield (
+                (("can", at, "channel"), ("can", at)),
+                f'can[{at}].channel = "{bus.channel}" stands above: open it once',
+            )
+        if bus.bitrate and bus.interface == "socketcan":
+            way = f"ip link set {bus.channel} up type can bitrate {bus.bitrate} listen-only on"
+            yield (("can", at, "bitrate"),), f"can[{at}].bitrate is not used by socketcan: leave it out and type: {way}"
+
+
+def _broker(settings: Settings) -> Iterator[Conflict]:
+    """Halves of one thing, and secrets for a door that is open."""
+    mqtt = settings.mqtt
+    for have, lack in (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username")):
+        if getattr(mqtt, have) and not getattr(mqtt, lack):
+            yield (("mqtt", have),), f"mqtt.{have} is set and mqtt.{lack} is not: set both or none"
+    for name in ("ca_file", "cert_file"):
+        if getattr(mqtt, name) and not mqtt.tls:
+            yield (
+                (("mqtt", "tls"),),
+                f"mqtt.tls = false, but mqtt.{name} is set: it would not be used; set mqtt.tls = true",
+            )
+
+
+def _signals(settings: Settings) -> Iterator[Conflict]:
+    """Known signals, each once."""
+    for name, count in Counter(settings.samples.signals).items():
+        if name not in SIGNALS:
+            yield (("samples", "signals"),), f'samples.signals: unknown signal "{name}"; known: {" ".join(SIGNALS)}'
+        elif count > 1:
+            yield (("samples", "signals"),), f'samples.signals: "{name}" stands twice'
