@@ -1,0 +1,196 @@
+"""`tbox replay`: the core and the trip logic over recordings, as fast as they go, told as JSON Lines or for people.
+
+Printed numbers come from the core or from + - x / only and are rounded: seconds to 6 decimals, metres, m/s and m/s² to
+3, degrees to 7. The same input and settings give the same bytes on every machine.
+"""
+
+import json
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from agent.core import Calibration, Core, Event, Sample
+from agent.errors import InputError, StorageError
+from agent.settings import Settings
+from agent.trip import EventFound, Moment, TripEnded, Trips, TripStarted
+from agent.vehicle import Table
+from drivers.batch import FIX, INPUT_BYTES
+from drivers.errors import RecordingError
+from drivers.recording import Recording, open_recordings
+
+_FIX = struct.Struct("=qIBBBB6d16x")
+
+Told = Moment | Sample | Calibration | dict[str, Any]
+
+
+def opened(inputs: Sequence[Path], form: str | None) -> Recording:
+    """The recordings, merged; InputError names the one that is wrong."""
+    try:
+        return open_recordings(inputs, form)
+    except RecordingError as why:
+        raise InputError(str(why)) from None
+
+
+def replay(settings: Settings, table: Table, recording: Recording, *, fixes: bool = False) -> Iterator[Told]:
+    """Everything the recordings tell, in order: moments, samples, calibrations, fix records, at last the counters."""
+    core, trips, last_us = Core(settings, table), Trips(settings.trip), 0
+    for batch in recording.batches():
+        if fixes:
+            yield from _fixes(batch)
+        for output in core.feed(batch):
+            if not isinstance(output, Event):
+                yield output
+            yield from trips.step(output)
+        last_us = max(last_us, int.from_bytes(batch[-INPUT_BYTES:][:8], sys.byteorder, signed=True))
+    for output in core.finish():
+        yield from trips.step(output)
+    yield from trips.finish(core.snapshot(last_us), "end_of_input")
+    yield {"record": "counters", **core.counters(), "dropped": 0, **recording.counters}
+
+
+def told(thing: Told) -> dict[str, Any] | None:
+    """A moment as the JSON object of DESIGN 6; None for what is not told in JSON."""
+    match thing:
+        case dict():
+            return thing
+        case EventFound(event, trip):
+            return _event(event, trip)
+        case TripEnded(trip, summary):
+            return {"record": "trip", "trip": trip, **_in_seconds(summary)}
+        case Calibration():
+            return _calibration(thing)
+        case TripStarted() | Sample():
+            return None
+
+
+def run(
+    inputs: Sequence[Path], settings: Settings, table: Table, *, form: str | None, fixes: bool, json_to: str | None
+) -> int:
+    """The command. `json_to` is a file, "-" for stdout, or None: a summary for people."""
+    recording = opened(inputs, form)
+    things = replay(settings, table, recording, fixes=fixes)
+    if json_to is None:
+        _print_summary(things)
+    else:
+        with output(json_to) as out:
+            for record in filter(None, map(told, things)):
+                out.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+    warn(recording)
+    return 0
+
+
+def warn(recording: Recording) -> None:
+    """One line on stderr when an input was read only in part."""
+    if recording.warnings:
+        print("tbox: warning: " + "; ".join(recording.warnings), file=sys.stderr)
+
+
+@contextmanager
+def output(path: str) -> Iterator[TextIO]:
+    """A file to write text into, or stdout for "-"."""
+    if path == "-":
+        yield sys.stdout
+        return
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+    except OSError as why:
+        raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
+
+
+def _fixes(batch: bytes) -> Iterator[dict[str, Any]]:
+    """The fixes of a batch, one record per epoch."""
+    for start in range(0, len(batch), INPUT_BYTES):
+        if batch[start + 12] == FIX:
+            t_us, _, _, _, valid, bits, *numbers = _FIX.unpack_from(batch, start)
+            lat, lon, speed, course = (n if bits >> i & 1 else None for i, n in enumerate(numbers[:4]))
+            yield {
+                "record": "fix",
+                "time_s": t_us / 1e6,
+                "lat_deg": _rounded(lat, 8) if valid else None,
+                "lon_deg": _rounded(lon, 8) if valid else None,
+                "speed_mps": _rounded(speed, 4),
+                "course_deg": _rounded(course, 3),
+                "valid": bool(valid),
+            }
+
+
+def _event(event: Event, trip: int | None) -> dict[str, Any]:
+    return {
+        "record": "event",
+        "event": event.name,
+        "start_s": event.start_us / 1e6,
+        "end_s": event.end_us / 1e6,
+        "peak_mps2": _rounded(event.peak_mps2, 3),
+        "entry_mps": _rounded(event.entry_mps, 3),
+        "exit_mps": _rounded(event.exit_mps, 3),
+        "delta_v_mps": _rounded(event.delta_v_mps, 3),
+        "delta_v_s": _rounded(event.delta_v_s, 3),
+        "severity": event.severity,
+        "confidence": _rounded(event.confidence, 2),
+        "sources": list(event.sources),
+        "lat_deg": _rounded(event.lat_deg, 7),
+        "lon_deg": _rounded(event.lon_deg, 7),
+        "direction": event.direction,
+        "dv_clipped": event.dv_clipped,
+        "locked": event.locked,
+        "trip": trip,
+    }
+
+
+def _calibration(told: Calibration) -> dict[str, Any]:
+    return {
+        "record": "calibration",
+        "time_s": told.at_us / 1e6,
+        "gravity_axis": [_rounded(a, 6) for a in told.gravity],
+        "rotation": [_rounded(a, 6) for a in told.rotation],
+        "quality": _rounded(told.quality, 3),
+    }
+
+
+def _in_seconds(summary: dict[str, Any]) -> dict[str, Any]:
+    """The same summary with every *_us as *_s."""
+    return {
+        key.removesuffix("_us") + "_s" if key.endswith("_us") else key: number / 1e6
+        if key.endswith("_us") and number is not None
+        else number
+        for key, number in summary.items()
+    }
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    """Rounded, without a negative zero."""
+    return None if number is None else round(number, digits) + 0.0
+
+
+def _print_summary(things: Iterable[Told]) -> None:
+    """What a person wants to see first: trips, their events, what was counted."""
+    for thing in things:
+        match thing:
+            case EventFound(event, trip):
+                print(_event_line(event, trip))
+            case TripEnded(trip, summary):
+                print(_trip_line(trip, summary))
+            case {"record": "counters"}:
+                rejected = sum(thing["rejected"].values())
+                counts = f"decoded {thing['decoded']}, unmapped {thing['unmapped']}, rejected {rejected}"
+                print(f"frames in {thing['frames_in']}, {counts}")
+
+
+def _event_line(event: Event, trip: int | None) -> str:
+    """An event on one line."""
+    where = "" if trip is None else f" in trip {trip}"
+    size = "" if event.peak_mps2 is None else f", {event.peak_mps2:.1f} m/s²"
+    lasted_s = (event.end_us - event.start_us) / 1e6
+    return f"{event.start_us / 1e6:14.1f} s  {event.name} ({event.severity}){size}, {lasted_s:.1f} s long{where}"
+
+
+def _trip_line(trip: int, summary: dict[str, Any]) -> str:
+    """A trip on one line."""
+    lasted_s = (summary["end_us"] - summary["start_us"]) / 1e6
+    way = f"{summary['distance_m'] / 1000:.3f} km in {lasted_s:.0f} s"
+    fastest = f"at most {summary['max_speed_mps'] * 3.6:.0f} km/h"
+    return f"{summary['start_us'] / 1e6:14.1f} s  trip {trip}: {way}, {fastest}, ended: {summary['end_reason']}"
