@@ -1,0 +1,115 @@
+"""Keeping the store within its bytes: what goes first, and what is remembered of it."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from agent.codec import LANES, kind_name, kind_number, lane_of
+from agent.errors import StorageError
+from agent.ledger import BUDGET, Loss
+from agent.store import DROPPED, KEPT, PENDING
+
+EVICTION = (
+    ("samples",),
+    ("health", "command"),
+    ("dtc", "calibration", "config", "install", "binding", "boot", "clock"),
+    ("event", "trip_start", "trip_end"),
+    ("seal",),
+    ("evidence",),
+)
+"""What is dropped first when the budget is used up, oldest first in each group; the rest, `key` and `gap`, never is."""
+
+SLACK = 32
+ROWS = 32
+
+_KEY = kind_number("key")
+
+_DELETE_OLDEST = """DELETE FROM records WHERE seq IN
+    (SELECT seq FROM records WHERE seq<? AND kind!=? ORDER BY seq LIMIT ?)"""
+_OLDEST_KEPT = """SELECT seq FROM records WHERE state=? AND raw IS NOT NULL AND kind!=? ORDER BY seq LIMIT ?"""
+_OLDEST = """SELECT seq, kind, hash FROM records WHERE state=? AND lane IN (SELECT value FROM json_each(?))
+    AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
+_BARE = """SELECT seq, kind, lane, ?, boot, t_us, hash, NULL FROM records
+    WHERE seq IN (SELECT value FROM json_each(?))"""
+
+Stub = tuple[int, int, bytes]
+"""What is left of a dropped record: its number, its kind's number, its hash."""
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the database in use: what is held against the budget. Its log adds at most about 2 MiB."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * size)
+
+
+def floor_seq(connection: sqlite3.Connection, next_seq: int) -> int:
+    """The lowest number that is not KEPT; `next_seq` when all are."""
+    query = "SELECT min(seq) FROM records WHERE state=? AND lane=?"
+    places = [(state, lane) for state in (PENDING, DROPPED) for lane in range(len(LANES))]
+    found = [connection.execute(query, place).fetchone()[0] for place in places]
+    return min((seq for seq in found if seq is not None), default=next_seq)
+
+
+def make_room(connection: sqlite3.Connection, budget_bytes: int, need_bytes: int, next_seq: int) -> list[Loss]:
+    """Within a transaction: room for this much. History goes first, then what EVICTION says; returns what was dropped.
+
+    StorageError when what is left may not be dropped.
+    """
+
+    def has_room(bytes_: int) -> bool:
+        return used_bytes(connection) + bytes_ <= budget_bytes
+
+    if has_room(need_bytes):
+        return []
+    ample_bytes = need_bytes + budget_bytes // SLACK
+    floor = floor_seq(connection, next_seq)
+    while not has_room(ample_bytes) and _prune(connection, floor):
+        pass
+    dropped: list[Stub] = []
+    while not has_room(ample_bytes) and (rows := _drop(connection)):
+        dropped += rows
+    if not has_room(need_bytes):
+        raise StorageError(
+            f"the store's {budget_bytes} bytes are full of what may not be dropped; raise store.budget_mb"
+        )
+    return runs(sorted(dropped))
+
+
+def runs(stubs: Iterable[Stub]) -> list[Loss]:
+    """Stubs in order, as losses of records in a row and of one kind."""
+    found: list[tuple[int, int, list[bytes]]] = []
+    for seq, kind, digest in stubs:
+        if found and found[-1][1] == kind and found[-1][0] + len(found[-1][2]) == seq:
+            found[-1][2].append(digest)
+        else:
+            found.append((seq, kind, [digest]))
+    return [Loss(first, first + len(all_) - 1, kind_name(kind), BUDGET, tuple(all_)) for first, kind, all_ in found]
+
+
+def strip(connection: sqlite3.Connection, seqs: Iterable[int], state: int) -> None:
+    """Leave only stubs of these rows, in this state. Deleted and put back: an update would free no page of the file."""
+    rows = connection.execute(_BARE, (state, json.dumps(list(seqs)))).fetchall()
+    connection.executemany("DELETE FROM records WHERE seq=?", [row[:1] for row in rows])
+    connection.executemany("INSERT INTO records VALUES (?,?,?,?,?,?,?,?)", rows)
+
+
+def _prune(connection: sqlite3.Connection, floor: int) -> bool:
+    """Some of the oldest history goes, or at least its bytes; whether there was any."""
+    if connection.execute(_DELETE_OLDEST, (floor, _KEY, ROWS)).rowcount:
+        return True
+    seqs = [seq for (seq,) in connection.execute(_OLDEST_KEPT, (KEPT, _KEY, ROWS))]
+    strip(connection, seqs, KEPT)
+    return bool(seqs)
+
+
+def _drop(connection: sqlite3.Connection) -> list[Stub]:
+    """The next few rows to give up, now stubs; empty when only the protected are left."""
+    for group in EVICTION:
+        lanes = json.dumps(sorted({LANES.index(lane_of(kind)) for kind in group}))
+        kinds = json.dumps([kind_number(kind) for kind in group])
+        if rows := connection.execute(_OLDEST, (PENDING, lanes, kinds, ROWS)).fetchall():
+            strip(connection, (seq for seq, _, _ in rows), DROPPED)
+            return rows
+    return []

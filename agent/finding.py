@@ -1,0 +1,43 @@
+"""What checking an account found: a report, and each thing in it that does not hold."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What does not hold, and at which record (None: at none that could be read)."""
+
+    seq: int | None
+    kind: str
+    problem: str
+
+    def __str__(self) -> str:
+        if self.seq is None:
+            return self.problem
+        return f"seq {self.seq} ({self.kind}): {self.problem}" if self.kind else f"seq {self.seq}: {self.problem}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found. `notes` are facts a reader should know that are no fault."""
+
+    device: str = ""
+    key: str = ""
+    records: int = 0
+    first: int = 0
+    last: int = 0
+    boots: list[int] = field(default_factory=list)
+    seals: int = 0
+    sealed_upto: int = -1
+    unsealed: int = 0
+    duplicates: int = 0
+    elsewhere: int = 0
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything that could be checked holds."""
+        return not self.problems

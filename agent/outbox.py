@@ -1,0 +1,316 @@
+"""What is kept on flash: each record synced before anything may be told, deleted when confirmed, never half there.
+
+A row's state is PENDING (to be delivered), KEPT (confirmed: what `tbox trips` shows keeps its bytes, the rest is a stub
+of number, kind and hash), or DROPPED (over budget: a stub until a gap record covers it). KEPT rows go, oldest first,
+once they are HISTORY_RECORDS numbers old or their room is needed. Not safe for use by two threads at once.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent.budget import floor_seq, make_room, runs, strip, used_bytes
+from agent.codec import LANES, CodecError, Record, kind_number, lane_of, pack, unpack
+from agent.errors import StorageError
+from agent.ledger import DAMAGED, Loss, Tail, losses_of
+from agent.store import (
+    DROPPED,
+    KEPT,
+    PENDING,
+    DamagedError,
+    Reserve,
+    guarded,
+    open_writable,
+    read_reserve,
+    set_aside,
+    take_lock,
+    write_reserve,
+)
+
+STORE_NAME = "outbox.db"
+HISTORY_RECORDS = 20_000
+HISTORY_KINDS = ("boot", "clock", "trip_start", "event", "trip_end", "dtc", "key", "gap", "seal")
+RESERVE_STEP = 4096
+ROW_BYTES = 160
+CONFIRM_ROWS = 512
+BUDGET_BYTES_MIN = 512 * 1024
+_KEPT_KINDS = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
+_KEY = kind_number("key")
+_WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
+_KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
+
+
+class Outbox:
+    """The one writer of the store. Make it with `Outbox.open`; every failure of the disk is a StorageError.
+
+    `boot` is the count to number records with; `is_same_boot` says the agent was restarted within it (the time axis
+    goes on); `reports` are sentences a person should read; `budget_bytes` bounds the database.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int, budget_bytes: int) -> None:
+        self.path = path
+        self.budget_bytes = max(budget_bytes, BUDGET_BYTES_MIN)
+        self.boot = 0
+        self.is_same_boot = False
+        self.reports: list[str] = []
+        self._connection = connection
+        self._lock = lock
+        self._reserve = Reserve()
+        self._tail = Tail()
+        self._depth = dict.fromkeys(LANES, 0)
+
+    @classmethod
+    def open(cls, path: Path, budget_bytes: int, machine: str | None = None) -> "Outbox":
+        """Open or make the store, set a damaged one aside, count the boot. `reports` says what a person should know.
+
+        `machine` names this boot of the machine (default: the kernel's boot id); the count rises when it changed.
+        """
+        lock = take_lock(path)
+        machine = machine if machine is not None else _machine()
+        try:
+            try:
+                return cls._attempt(path, lock, budget_bytes, machine)
+            except DamagedError as error:
+                report = f"{error}; set aside as {set_aside(path).name}, a new one begins"
+            outbox = cls._attempt(path, lock, budget_bytes, machine)
+        except BaseException:
+            os.close(lock)
+            raise
+        outbox.reports.insert(0, report)
+        return outbox
+
+    @classmethod
+    def _attempt(cls, path: Path, lock: int, budget_bytes: int, machine: str) -> "Outbox":
+        """The outbox on the database that is there, or DamagedError."""
+        connection = open_writable(path)
+        try:
+            outbox = cls(path, connection, lock, budget_bytes)
+            outbox._begin(machine)
+        except BaseException:
+            connection.close()
+            raise
+        return outbox
+
+    def tail(self) -> Tail:
+        """Where the account on flash stands."""
+        return self._tail
+
+    def recovered(self) -> bytes | None:
+        """The journal as it was last put: what the agent was in the middle of. None when there is none."""
+        return self._load("journal")
+
+    def append(self, records: Sequence[Record], journal: bytes | None = None) -> list[Loss]:
+        """Records, and the journal if given (b"": clear it), in one synced transaction; what had to be dropped for it.
+
+        The records go on from the tail. When this raises, nothing of it is in the store.
+        """
+        tail = self._tail
+        for record in records:
+            assert record.seq == tail.next_seq, f"seq {record.seq} does not follow {tail.next_seq - 1}"
+            assert record.prev == tail.head, f"seq {record.seq} is not chained to the record before"
+            tail = tail.after(record)
+        self._reserve_upto(tail)
+        with self._transaction():
+            need_bytes = sum(len(record.raw) + ROW_BYTES for record in records) + len(journal or b"")
+            losses = make_room(self._connection, self.budget_bytes, need_bytes, self._tail.next_seq)
+            self._connection.executemany("INSERT INTO records VALUES (?,?,?,?,?,?,?,?)", map(_row, records))
+            self._cover(records)
+            if journal is not None:
+                self._save("journal", journal)
+            if records:
+                self._save("tail", pack(asdict(tail)))
+        self._tail = tail
+        for record in records:
+            self._depth[record.lane] += 1
+        for loss in losses:
+            self._depth[lane_of(loss.kind)] -= loss.last - loss.first + 1
+        return losses
+
+    def pending(self, lane: str, after_seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """Unconfirmed records of a lane with higher numbers than `after_seq` (-1: all), oldest first."""
+        query = "SELECT seq, raw FROM records WHERE state=? AND lane=? AND seq>? ORDER BY seq LIMIT ?"
+        with guarded(self.path):
+            return self._connection.execute(query, (PENDING, LANES.index(lane), after_seq, limit)).fetchall()
+
+    def confirm(self, seqs: Iterable[int]) -> None:
+        """These are delivered: their bytes go, or become history. Unknown and confirmed ones are passed over."""
+        self.confirm_ranges([(seq, seq) for seq in seqs])
+
+    def confirm_upto(self, upto: int, also: Iterable[tuple[int, int]] = ()) -> None:
+        """A receipt: everything up to and with `upto`, and the islands from..to in `also`, is delivered."""
+        self.confirm_ranges([(0, upto), *also])
+
+    def confirm_ranges(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Everything from..to in each range is delivered; what lies outside the store is passed over."""
+        floor, last_seq = self._floor(), self._tail.next_seq - 1
+        seqs: set[int] = set()
+        query = "SELECT seq FROM records WHERE seq BETWEEN ? AND ? AND state!=?"
+        with guarded(self.path):
+            for first, last in ranges:
+                span = (max(first, floor), min(last, last_seq))
+                seqs.update(seq for (seq,) in self._connection.execute(query, (*span, KEPT)))
+        ordered = sorted(seqs)
+        for at in range(0, len(ordered), CONFIRM_ROWS):
+            self._keep(json.dumps(ordered[at : at + CONFIRM_ROWS]))
+
+    def losses(self) -> list[Loss]:
+        """What was dropped or lost and no gap record covers yet."""
+        with guarded(self.path):
+            lost = self._connection.execute("SELECT first, last FROM lost ORDER BY first").fetchall()
+            query = "SELECT seq, kind, hash FROM records WHERE state=? ORDER BY seq"
+            dropped = self._connection.execute(query, (DROPPED,)).fetchall()
+        return [Loss(first, last, "", DAMAGED, ()) for first, last in lost] + runs(dropped)
+
+    def depth(self) -> dict[str, int]:
+        """Records waiting for confirmation, by lane."""
+        return dict(self._depth)
+
+    def used_bytes(self) -> int:
+        """Bytes of the database in use: what is held against the budget (its log adds at most about 2 MiB)."""
+        with guarded(self.path):
+            return used_bytes(self._connection)
+
+    def close(self) -> None:
+        """Let go of the store; idempotent."""
+        if self._lock < 0:
+            return
+        try:
+            with guarded(self.path):
+                self._connection.close()
+        finally:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _begin(self, machine: str) -> None:
+        """Read where the account stands, or where it must go on after a lost store; count the boot."""
+        tail = self._stored_tail()
+        reserve = self._stored_reserve(tail)
+        with self._transaction():
+            if tail is None:
+                tail = self._go_on_after(reserve)
+            counted, before = self._load("boot"), self._load("machine")
+            self.boot = max(int(counted or b"0"), tail.boot, reserve.boot)
+            self.is_same_boot = before == machine.encode()
+            self.boot += not self.is_same_boot
+            self._tail = tail
+            self._reserve = Reserve(tail.device.hex(), max(reserve.seq, tail.next_seq), self.boot, self._lowest_open())
+            write_reserve(self.path, self._reserve)
+            self._save("machine", machine.encode())
+            self._save("boot", str(self.boot).encode())
+            self._save("tail", pack(asdict(tail)))
+            counts = "SELECT lane, count(*) FROM records WHERE state=? GROUP BY lane"
+            for lane, count in self._connection.execute(counts, (PENDING,)):
+                self._depth[LANES[lane]] = count
+
+    def _stored_tail(self) -> Tail | None:
+        """The tail in the database, None in a new one; DamagedError when it does not fit the records."""
+        content = self._load("tail")
+        (last,) = self._one("SELECT max(seq) FROM records")
+        try:
+            tail = Tail(**unpack(content)) if content is not None else None
+        except (CodecError, TypeError) as error:
+            raise DamagedError(f"{self.path}: the end of the account cannot be read: {error}") from error
+        if last is not None and (tail is None or last + 1 != tail.next_seq):
+            raise DamagedError(f"{self.path}: the records do not fit the end of the account")
+        return tail
+
+    def _stored_reserve(self, tail: Tail | None) -> Reserve:
+        """The reserve file; made anew from a whole database, but never guessed without one."""
+        try:
+            return read_reserve(self.path)
+        except DamagedError as error:
+            if tail is None:
+                raise StorageError(f"{error}, and the store is gone too: move the whole folder away") from error
+            self.reports.append(f"{error}; made anew")
+            return Reserve()
+
+    def _go_on_after(self, reserve: Reserve) -> Tail:
+        """The tail of a new store: the very beginning, or beyond every number a lost store may have used."""
+        if reserve.seq == 0:
+            return Tail()
+        if reserve.floor < reserve.seq:
+            self._connection.execute("INSERT INTO lost VALUES (?,?)", (reserve.floor, reserve.seq - 1))
+        self.reports.append(
+            f"{self.path}: the store was lost; undelivered records among {reserve.floor}..{reserve.seq - 1} are gone, "
+            f"the account goes on with {reserve.seq}"
+        )
+        device = bytes.fromhex(reserve.device)
+        return Tail(device=device, boot=reserve.boot, next_seq=reserve.seq, sealed_upto=reserve.seq - 1)
+
+    def _reserve_upto(self, tail: Tail) -> None:
+        """Before numbers beyond the reserve are stored, the reserve is moved, synced."""
+        if tail.next_seq > self._reserve.seq:
+            reserve = Reserve(tail.device.hex(), tail.next_seq + RESERVE_STEP, self.boot, self._lowest_open())
+            write_reserve(self.path, reserve)
+            self._reserve = reserve
+
+    def _keep(self, seqs: str) -> None:
+        """These rows, as JSON, become KEPT, most without their bytes; history that is too old goes."""
+        with self._transaction():
+            waiting = self._connection.execute(_WAITING, (PENDING, seqs)).fetchall()
+            strip(self._connection, [seq for seq, _, kind in waiting if kind not in _KEPT_KINDS], KEPT)
+            self._connection.execute(_KEEP, (KEPT, seqs))
+            old = min(self._tail.next_seq - HISTORY_RECORDS, self._floor())
+            self._connection.execute("DELETE FROM records WHERE seq<? AND kind!=?", (old, _KEY))
+        for _, lane, _ in waiting:
+            self._depth[LANES[lane]] -= 1
+
+    def _floor(self) -> int:
+        with guarded(self.path):
+            return floor_seq(self._connection, self._tail.next_seq)
+
+    def _lowest_open(self) -> int:
+        """The floor, or lower where a lost store left a range that no gap record covers yet."""
+        (first,) = self._one("SELECT min(first) FROM lost")
+        return self._floor() if first is None else min(first, self._floor())
+
+    def _cover(self, records: Iterable[Record]) -> None:
+        """Stubs that gap records among these cover are no longer needed."""
+        for loss in (loss for record in records if record.kind == "gap" for loss in losses_of(record)):
+            span = (loss.first, loss.last)
+            self._connection.execute("DELETE FROM records WHERE seq BETWEEN ? AND ? AND state=?", (*span, DROPPED))
+            self._connection.execute("DELETE FROM lost WHERE first>=? AND last<=?", span)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it, synced, or nothing of it and a StorageError."""
+        with guarded(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _one(self, query: str, *arguments: object) -> tuple[Any, ...]:
+        with guarded(self.path):
+            row: tuple[Any, ...] = self._connection.execute(query, arguments).fetchone()
+        return row
+
+    def _load(self, name: str) -> bytes | None:
+        with guarded(self.path):
+            row = self._connection.execute("SELECT content FROM account WHERE name=?", (name,)).fetchone()
+        return row[0] if row and row[0] else None
+
+    def _save(self, name: str, content: bytes) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (name, content))
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    number, lane = kind_number(record.kind), LANES.index(record.lane)
+    return (record.seq, number, lane, PENDING, record.boot, record.t_us, record.hash, record.raw)
+
+
+def _machine() -> str:
+    """This boot of the machine, as the kernel names it; unknown: every start counts as a boot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,177 @@
+"""Records outside the store: the file that `trips export` and a receiver write, and `tbox verify` reads.
+
+Such a file is a row of frames, each a msgpack bin (0xC4, 0xC5 or 0xC6, the length, the content). A content is
+
+    the exact bytes of a record (DESIGN 4), in any order of lanes
+    [seq, kind, hash]                  a stub: that record is not in this file, its kind's number and SHA-256 are
+    {"public": .., "after": [seq, hash]}   at the head of an export: the device's public key, and the record before its
+                                       first, where it is a part of the account only
+
+A receiver needs the first only. What cannot be read is passed over, and said, up to the next frame that is one.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, pack, unpack
+from agent.errors import InputError, StorageError
+from agent.store import open_readable
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+
+_LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+
+
+@dataclass(slots=True)
+class Pile:
+    """What a file holds: records as they stand in it, stubs (kind, hash) by number, and what could not be read."""
+
+    name: str
+    records: list[Record] = field(default_factory=list)
+    stubs: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+    is_export: bool = False
+    public: bytes | None = None
+    after: tuple[int, bytes | None] | None = None
+    faults: list[str] = field(default_factory=list)
+
+
+def frame(content: bytes) -> bytes:
+    """The content as one frame."""
+    return pack(content)
+
+
+def stub_frame(seq: int, kind: int, digest: bytes) -> bytes:
+    """The frame that stands for a record that is not in the file."""
+    return frame(pack([seq, kind, digest]))
+
+
+def head_frame(public: bytes | None, after: tuple[int, bytes] | None) -> bytes:
+    """The frame at the head of an export."""
+    head: dict[str, Any] = {} if public is None else {"public": public}
+    return frame(pack(head if after is None else head | {"after": list(after)}))
+
+
+def read_pile(path: Path) -> Pile:
+    """What a record file or a store holds. InputError: it cannot be read, or there is nothing in it."""
+    try:
+        with path.open("rb") as file:
+            is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+        pile = _read_store(path) if is_store else _read_frames(path.name, path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except StorageError as error:
+        raise InputError(str(error)) from error
+    if not pile.records and not pile.stubs:
+        raise InputError(f"{path}: there are no records in it; give a file of `tbox trips export` or a receiver")
+    return pile
+
+
+def rows_of(connection: sqlite3.Connection) -> Iterator[tuple[int, int, bytes, bytes | None]]:
+    """Number, kind, hash and bytes (None: gone, only the stub is left) of everything in a store, by number."""
+    yield from connection.execute("SELECT seq, kind, hash, raw FROM records ORDER BY seq")
+
+
+def first_of(seqs: Sequence[int]) -> int:
+    """Where the account in a store begins: it keeps its first record, the key, for ever, but not what came next."""
+    if len(seqs) > 1 and seqs[0] == 0 and seqs[1] != 1:
+        return seqs[1]
+    return seqs[0] if seqs else 0
+
+
+def _read_store(path: Path) -> Pile:
+    pile = Pile(path.name)
+    try:
+        with closing(open_readable(path)) as connection:
+            rows = list(rows_of(connection))
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: the store cannot be read: {error}") from error
+    for seq, kind, digest, raw in rows:
+        if raw is None:
+            pile.stubs[seq] = (kind_name(kind), digest)
+        else:
+            _take(pile, raw, f"row {seq}")
+    start = first_of([seq for seq, *_ in rows])
+    pile.after = (start - 1, None) if start else None
+    return pile
+
+
+def _read_frames(name: str, data: bytes) -> Pile:
+    pile = Pile(name)
+    at = 0
+    while at < len(data):
+        content, end = _frame_at(data, at)
+        if content is not None and _take(pile, content, f"byte {at}"):
+            at = end
+            continue
+        begin, at = at, _next_record(data, at + 1)
+        if content is None:
+            last = f", after seq {pile.records[-1].seq}" if pile.records else ""
+            pile.faults.append(f"bytes {begin}..{at - 1}{last} are no frame: damaged or cut off")
+    return pile
+
+
+def _frame_at(data: bytes, at: int) -> tuple[bytes | None, int]:
+    """The content of the frame at this byte and where the next begins; None when there is none."""
+    size = _LENGTH_BYTES.get(data[at], 0)
+    start = at + 1 + size
+    end = start + int.from_bytes(data[at + 1 : start], "big")
+    return (data[start:end], end) if size and start <= len(data) and end <= len(data) else (None, at)
+
+
+def _next_record(data: bytes, at: int) -> int:
+    """The next byte where a frame with a whole record begins; the end when there is none."""
+    while at < len(data):
+        content, _ = _frame_at(data, at)
+        if content is not None and content[:2] == b"\x98\x01":
+            try:
+                decode(content)
+            except CodecError:
+                pass
+            else:
+                return at
+        at += 1
+    return len(data)
+
+
+def _take(pile: Pile, content: bytes, where: str) -> bool:
+    """Put the content of a frame where it belongs; False when it is nothing known, which is said."""
+    try:
+        pile.records.append(decode(content))
+    except CodecError as error:
+        if not _take_other(pile, content):
+            pile.faults.append(f"{where}: {error}")
+            return False
+    return True
+
+
+def _take_other(pile: Pile, content: bytes) -> bool:
+    try:
+        other = unpack(content)
+    except CodecError:
+        return False
+    match other:
+        case [int(seq), int(kind), bytes(digest)] if seq >= 0 and kind >= 0 and len(digest) == HASH_BYTES:
+            pile.stubs[seq] = (kind_name(kind), digest)
+        case dict() if other.keys() <= {"public", "after"}:
+            return _take_head(pile, other)
+        case _:
+            return False
+    return True
+
+
+def _take_head(pile: Pile, head: dict[str, Any]) -> bool:
+    match head.get("after"):
+        case None:
+            pass
+        case [int(seq), bytes(digest)] if seq >= 0 and len(digest) == HASH_BYTES:
+            pile.after = (seq, digest)
+        case _:
+            return False
+    public = head.get("public")
+    pile.is_export = True
+    pile.public = public if isinstance(public, bytes) else None
+    return public is None or isinstance(public, bytes)

@@ -1,0 +1,227 @@
+"""The command `tbox trips`: what is on this terminal, read beside the running daemon."""
+
+import json as json_text
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agent.codec import CodecError, Record, decode, kind_number
+from agent.errors import InputError, StorageError
+from agent.outbox import STORE_NAME
+from agent.recordfile import first_of, frame, head_frame, rows_of, stub_frame
+from agent.store import KEPT, guarded, open_readable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TOLD = ("boot", "clock", "trip_start", "event", "trip_end", "key", "seal")
+
+
+@dataclass(slots=True)
+class Trip:
+    """A trip as the store tells it: `end` is None while it is open, `number` the seq of its trip_start."""
+
+    number: int
+    start: Record
+    end: Record | None = None
+    events: list[Record] = field(default_factory=list)
+    is_delivered: bool = False
+
+    @property
+    def boot(self) -> int:
+        """The boot whose time the trip's times are of."""
+        return self.start.boot
+
+
+def list_trips(state: Path, *, json: bool) -> int:
+    """One line a trip, oldest first; the state folder's path goes in, 0 comes out. StorageError: no store."""
+    with _store(state) as connection:
+        trips, clocks = _trips(connection)
+    if json:
+        print(json_text.dumps([_summary(trip, clocks) for trip in trips]))
+    elif not trips:
+        print("no trips yet")
+    else:
+        print(f"{'trip':>8}  {'start':<20}  {'minutes':>7}  {'km':>8}  {'events':>6}  {'end':<12}  delivered")
+        print("\n".join(_line(_summary(trip, clocks)) for trip in trips))
+    return 0
+
+
+def show_trip(state: Path, number: int, *, json: bool) -> int:
+    """One trip with its events. InputError: there is none of this number."""
+    with _store(state) as connection:
+        trips, clocks = _trips(connection)
+    trip = _find(trips, number)
+    summary = _summary(trip, clocks)
+    if json:
+        print(json_text.dumps(summary | {"event_list": [_event(record, clocks) for record in trip.events]}))
+        return 0
+    for name, told in summary.items():
+        print(f"{name:<16} {'-' if told is None else told}")
+    for record in trip.events:
+        event = _event(record, clocks)
+        when = event["start_utc"] or f"{event['start_us'] / 1e6:.1f} s"
+        print(f"seq {record.seq:<11} {when}  {event['event']}  {event.get('severity') or ''}".rstrip())
+    return 0
+
+
+def export(state: Path, output: Path, number: int | None = None) -> int:
+    """The records as they were sealed, of one trip or all that is here, in a file that `tbox verify` reads."""
+    with _store(state) as connection:
+        trips, _ = _trips(connection)
+        rows = list(rows_of(connection))
+        public = _public(connection)
+    first, last = first_of([seq for seq, *_ in rows]), rows[-1][0] if rows else -1
+    if number is not None:
+        trip = _find(trips, number)
+        first, last = trip.number, _sealed_at(rows, trip.end.seq if trip.end else last)
+    frames = list(_frames([row for row in rows if first <= row[0] <= last], public))
+    if len(frames) < 2:
+        raise InputError(f"{state}: there is nothing to export yet")
+    try:
+        output.write_bytes(b"".join(frames))
+    except OSError as error:
+        raise StorageError(f"{output}: cannot be written: {error.strerror}") from error
+    print(f"{output}: {len(frames) - 1} records, seq {first}..{last}; check them with: tbox verify {output}")
+    return 0
+
+
+@contextmanager
+def _store(state: Path) -> Iterator[sqlite3.Connection]:
+    """The store in the state folder, as it is at one instant."""
+    path = state / STORE_NAME
+    with closing(open_readable(path)) as connection, guarded(path):
+        connection.execute("BEGIN")
+        yield connection
+
+
+def _trips(connection: sqlite3.Connection) -> tuple[list[Trip], dict[int, Record]]:
+    """The trips, oldest first, and for each boot the clock record that dates it best."""
+    trips: dict[int, Trip] = {}
+    clocks: dict[int, Record] = {}
+    for record in _records(connection, TOLD):
+        number = record.body.get("trip")
+        if record.kind == "trip_start":
+            trips[record.seq] = Trip(record.seq, record)
+        elif record.kind == "clock":
+            boot = record.body.get("boot", record.boot)
+            clocks[boot] = min(record, clocks.get(boot, record), key=_doubt_us)
+        elif record.kind == "event" and number in trips:
+            trips[number].events.append(record)
+        elif record.kind == "trip_end" and number in trips:
+            trips[number].end = record
+    for trip in trips.values():
+        trip.is_delivered = trip.end is not None and _is_delivered(connection, trip.number, trip.end.seq)
+    return list(trips.values()), clocks
+
+
+def _doubt_us(clock: Record) -> float:
+    """How wrong a clock record may be; infinite where nobody vouches for it."""
+    u_us = clock.body.get("u_us")
+    return math.inf if u_us is None else float(u_us)
+
+
+def _records(connection: sqlite3.Connection, kinds: Sequence[str]) -> Iterator[Record]:
+    """Whole records of these kinds, by number; a damaged one is passed over (`tbox verify` names it)."""
+    query = """SELECT raw FROM records WHERE raw IS NOT NULL AND kind IN (SELECT value FROM json_each(?))
+        ORDER BY seq"""
+    for (raw,) in connection.execute(query, (json_text.dumps([kind_number(kind) for kind in kinds]),)):
+        try:
+            yield decode(raw)
+        except CodecError:
+            continue
+
+
+def _is_delivered(connection: sqlite3.Connection, first: int, last: int) -> bool:
+    query = "SELECT count(*) FROM records WHERE seq BETWEEN ? AND ? AND state!=?"
+    return bool(connection.execute(query, (first, last, KEPT)).fetchone()[0] == 0)
+
+
+def _find(trips: Sequence[Trip], number: int) -> Trip:
+    for trip in trips:
+        if trip.number == number:
+            return trip
+    raise InputError(f"there is no trip {number} on this terminal; `tbox trips list` names those that are")
+
+
+def _summary(trip: Trip, clocks: dict[int, Record]) -> dict[str, Any]:
+    """What the list and `show` tell of a trip: DESIGN 6's names, times in microseconds of its boot, and dated."""
+    told = dict(trip.end.body) if trip.end else {"start_us": trip.start.body.get("start_us"), "end_us": None}
+    counts: dict[str, int] = {}
+    for record in trip.events:
+        name = str(record.body.get("event"))
+        counts[name] = counts.get(name, 0) + 1
+    facts = {"end_reason": None, "distance_m": None, "events": counts} | told
+    return {
+        "trip": trip.number,
+        "boot": trip.boot,
+        "start_utc": _utc(clocks.get(trip.boot), facts["start_us"]),
+        "end_utc": _utc(clocks.get(trip.boot), facts["end_us"]),
+        "delivered": trip.is_delivered,
+    } | {name: _plain(fact) for name, fact in facts.items() if name not in ("trip", "boot")}
+
+
+def _event(record: Record, clocks: dict[int, Record]) -> dict[str, Any]:
+    when = _utc(clocks.get(record.boot), record.body.get("start_us"))
+    return {"seq": record.seq, "start_utc": when} | {name: _plain(fact) for name, fact in record.body.items()}
+
+
+def _plain(fact: Any) -> Any:
+    """As JSON can say it: bytes as hex."""
+    if isinstance(fact, bytes):
+        return fact.hex()
+    if isinstance(fact, dict):
+        return {name: _plain(inner) for name, inner in fact.items()}
+    return [_plain(inner) for inner in fact] if isinstance(fact, list) else fact
+
+
+def _utc(clock: Record | None, at_us: int | None) -> str | None:
+    """When that was, by the clock record of its boot; None when nothing dates it."""
+    if clock is None or at_us is None:
+        return None
+    utc_us = clock.body["utc_us"] + at_us - clock.body["boot_us"]
+    return (EPOCH + timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _line(told: dict[str, Any]) -> str:
+    start_us, end_us, way_m = told["start_us"], told["end_us"], told["distance_m"]
+    start = told["start_utc"] or f"boot {told['boot']} +{start_us / 1e6:.0f} s"
+    minutes = "-" if end_us is None else f"{(end_us - start_us) / 6e7:.1f}"
+    way = "-" if way_m is None else f"{way_m / 1000:.2f}"
+    events, end = sum(told["events"].values()), told["end_reason"] or "open"
+    return f"{told['trip']:>8}  {start:<20}  {minutes:>7}  {way:>8}  {events:>6}  {end:<12}  {_yes(told['delivered'])}"
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def _public(connection: sqlite3.Connection) -> bytes | None:
+    """The device's public key, as its records tell it."""
+    for record in _records(connection, ("key", "boot")):
+        told = record.body if record.kind == "key" else record.body.get("key")
+        public = told.get("public") if isinstance(told, dict) else None
+        if isinstance(public, bytes):
+            return public
+    return None
+
+
+def _sealed_at(rows: Sequence[tuple[int, int, bytes, bytes | None]], seq: int) -> int:
+    """The number of the first seal behind this one; the last there is when none follows."""
+    seal = kind_number("seal")
+    return next((row[0] for row in rows if row[1] == seal and row[0] > seq), rows[-1][0])
+
+
+def _frames(rows: Sequence[tuple[int, int, bytes, bytes | None]], public: bytes | None) -> Iterator[bytes]:
+    """The head, then every record or its stub; leading stubs become the place where the export begins."""
+    whole = next((place for place, row in enumerate(rows) if row[3] is not None), None)
+    if whole is None:
+        return
+    seq, _, _, raw = rows[whole]
+    assert raw is not None
+    yield head_frame(public, (seq - 1, decode(raw).prev) if seq else None)
+    for number, kind, digest, content in rows[whole:]:
+        yield stub_frame(number, kind, digest) if content is None else frame(content)

@@ -1,0 +1,216 @@
+"""The one thread that waits for flash, so that the loop never does.
+
+The loop puts records in and asks for others; when `fileno()` is readable, `take()` has news. Records that wait are
+committed together: a slow disk makes larger groups, not a longer queue of syncs. They are bounded: `put` says no when
+too much waits, and whoever was told no keeps them and reads no further. Confirmations wait up to CONFIRM_WAIT_S for
+company, which spares the flash; one that is lost with the power only means that a record is sent again.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+
+from agent.codec import Record
+from agent.ledger import Loss
+from agent.outbox import Outbox
+
+QUEUE_BYTES = 4 * 1024 * 1024
+CONFIRM_WAIT_S = 1.0
+CONFIRMS_MAX = 256
+CLOSE_S = 10.0
+
+Request = tuple[str, int, int]
+"""Lane, number above which, rows at most."""
+
+Rows = list[tuple[int, bytes]]
+
+
+@dataclass(slots=True)
+class News:
+    """What the thread has done since the loop last asked."""
+
+    synced: list[tuple[int, str]] = field(default_factory=list)  # number and lane, now safe to publish
+    fetched: list[tuple[Request, Rows]] = field(default_factory=list)  # what was asked, and the rows, lowest first
+    losses: list[Loss] = field(default_factory=list)  # dropped: the ledger must number gap records for them
+
+    def __bool__(self) -> bool:
+        return bool(self.synced or self.fetched or self.losses)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What waits for the thread."""
+
+    records: list[Record] = field(default_factory=list)
+    journal: bytes | None = None
+    fetches: list[Request] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.fetches) or self.journal is not None
+
+
+class Writer:
+    """Owns the outbox from here on; every method returns at once but `close`. Use it from one thread, the loop's."""
+
+    def __init__(self, outbox: Outbox, queue_bytes: int = QUEUE_BYTES) -> None:
+        self._outbox = outbox
+        self._queue_bytes = queue_bytes
+        self._waiting_bytes = 0
+        self._work = _Work()
+        self._confirms: list[tuple[int, int]] = []
+        self._confirm_by_s = 0.0
+        self._news = News(losses=outbox.losses())
+        self._depth = outbox.depth()
+        self._used_bytes = outbox.used_bytes()
+        self._failure: BaseException | None = None
+        self._is_closing = False
+        self._turn = threading.Condition()
+        self._wake = os.eventfd(int(bool(self._news)), os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """Readable when `take` has something, or raises."""
+        return self._wake
+
+    def put(self, records: Sequence[Record], journal: bytes | None = None) -> bool:
+        """Keep these (and the journal; b"" clears it); False, and nothing is taken, when too much waits already.
+
+        Raises what made the thread stop, a StorageError if it was the disk's fault.
+        """
+        with self._turn:
+            self._raise_failure()
+            if self._waiting_bytes >= self._queue_bytes:
+                return False
+            self._waiting_bytes += sum(len(record.raw) for record in records)
+            self._work.records += records
+            self._work.journal = journal if journal is not None else self._work.journal
+            self._turn.notify()
+        return True
+
+    def fetch(self, lane: str, after_seq: int, limit: int) -> None:
+        """Ask for unconfirmed records of a lane beyond a number; they come in `News.fetched`."""
+        with self._turn:
+            self._work.fetches.append((lane, after_seq, limit))
+            self._turn.notify()
+
+    def confirm(self, seqs: Iterable[int]) -> None:
+        """These are delivered."""
+        self._confirm([(seq, seq) for seq in seqs])
+
+    def confirm_upto(self, upto: int, also: Iterable[tuple[int, int]] = ()) -> None:
+        """A receipt: everything up to `upto`, and the islands from..to, is delivered."""
+        self._confirm([(0, upto), *also])
+
+    def take(self) -> News:
+        """The news, once; raises what made the thread stop when there is no more."""
+        with self._turn:
+            news, self._news = self._news, News()
+            if not news:
+                self._raise_failure()
+            if self._failure is None:
+                self._quieten()
+        return news
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the thread stopped; None while it works."""
+        return self._failure
+
+    @property
+    def depth(self) -> dict[str, int]:
+        """Synced records waiting for confirmation, by lane."""
+        return dict(self._depth)
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the store in use, as of the last commit."""
+        return self._used_bytes
+
+    def close(self, timeout_s: float = CLOSE_S) -> bool:
+        """Write what waits and close the outbox; False when the disk did not manage in time. Raises no failure."""
+        with self._turn:
+            self._is_closing = True
+            self._turn.notify()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            return False
+        if self._wake >= 0:
+            os.close(self._wake)
+            self._wake = -1
+        return self._failure is None
+
+    def _confirm(self, ranges: list[tuple[int, int]]) -> None:
+        with self._turn:
+            if not self._confirms:
+                self._confirm_by_s = monotonic() + CONFIRM_WAIT_S
+            self._confirms += ranges
+            self._turn.notify()
+
+    def _run(self) -> None:
+        """The thread: work as long as there is any, and hand any failure to the loop."""
+        try:
+            try:
+                while self._step():
+                    pass
+            finally:
+                self._outbox.close()
+        except BaseException as error:  # noqa: BLE001  the loop raises it again, whatever it is
+            with self._turn:
+                self._failure = error
+                self._ring()
+
+    def _step(self) -> bool:
+        """Wait for work and do it; False when there will be no more."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._work or self._confirms_due() or self._is_closing, self._patience_s())
+            work, self._work = self._work, _Work()
+            confirms: list[tuple[int, int]] = []
+            if self._confirms_due():
+                confirms, self._confirms = self._confirms, []
+            if not work and not confirms and self._is_closing:
+                return False
+        self._keep(work)
+        if confirms:
+            self._outbox.confirm_ranges(confirms)
+        rows = [(request, self._outbox.pending(*request)) for request in work.fetches]
+        with self._turn:
+            self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
+            self._news.fetched += rows
+            self._ring()
+        return True
+
+    def _keep(self, work: _Work) -> None:
+        """Commit, and say at once what is safe to publish."""
+        if not work.records and work.journal is None:
+            return
+        losses = self._outbox.append(work.records, work.journal)
+        with self._turn:
+            self._waiting_bytes -= sum(len(record.raw) for record in work.records)
+            self._news.synced += [(record.seq, record.lane) for record in work.records]
+            self._news.losses += losses
+            self._ring()
+
+    def _confirms_due(self) -> bool:
+        """Whether the confirmations have waited long enough for company."""
+        enough = len(self._confirms) >= CONFIRMS_MAX or self._is_closing or monotonic() >= self._confirm_by_s
+        return bool(self._confirms) and enough
+
+    def _patience_s(self) -> float | None:
+        return max(0.0, self._confirm_by_s - monotonic()) if self._confirms else None
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _ring(self) -> None:
+        """Make `fileno` readable, if there is something."""
+        if self._news or self._failure is not None:
+            os.eventfd_write(self._wake, 1)
+
+    def _quieten(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)

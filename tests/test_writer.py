@@ -1,0 +1,198 @@
+"""The loop never waits for flash, and flash never loses what the loop was told is safe."""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.codec import Record
+from agent.errors import StorageError
+from agent.ledger import Loss
+from agent.outbox import BUDGET_BYTES_MIN, STORE_NAME, Outbox
+from agent.writer import CONFIRM_WAIT_S, News, Writer
+from tests.accounts import ledger, two_boots
+
+PATIENCE_S = 10.0
+
+
+class SlowDisk:
+    """Holds each commit of an outbox until it is let go."""
+
+    def __init__(self, outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free = threading.Event()
+        self.reached = threading.Event()
+        self.groups: list[int] = []
+        append = outbox.append
+
+        def held(records: list[Record], journal: bytes | None = None) -> list[Loss]:
+            self.reached.set()
+            assert self.free.wait(PATIENCE_S)
+            self.groups.append(len(records))
+            return append(records, journal)
+
+        monkeypatch.setattr(outbox, "append", held)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    opened = Outbox.open(tmp_path / STORE_NAME, 64_000_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def writer(outbox: Outbox) -> Iterator[Writer]:
+    made = Writer(outbox)
+    yield made
+    made.close()
+
+
+def taken(writer: Writer, is_enough: Callable[[News], Any]) -> News:
+    """The news, gathered until there is enough of it; waits on the wake descriptor as the loop does."""
+    gathered = News()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not is_enough(gathered):
+        assert select.select([writer], [], [], deadline_s - time.monotonic())[0], "no news"
+        news = writer.take()
+        gathered.synced += news.synced
+        gathered.fetched += news.fetched
+        gathered.losses += news.losses
+    return gathered
+
+
+def test_what_is_told_as_synced_is_in_the_store(writer: Writer, outbox: Outbox) -> None:
+    assert writer.put(two_boots()[:8])
+    assert writer.put(two_boots()[8:])
+    news = taken(writer, lambda news: len(news.synced) == 18)
+    assert news.synced == [(record.seq, record.lane) for record in two_boots()]
+    writer.fetch("trip", -1, 3)
+    rows = taken(writer, lambda news: news.fetched).fetched
+    assert rows == [(("trip", -1, 3), [(seq, two_boots()[seq].raw) for seq in (2, 7, 11)])]
+    assert writer.depth["trip"] == 4
+    assert writer.used_bytes > 0
+
+
+def test_a_slow_disk_never_holds_up_the_loop_and_makes_larger_groups(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(outbox, monkeypatch)
+    writer = Writer(outbox)
+    began_s = time.monotonic()
+    for record in two_boots():
+        assert writer.put([record])
+        disk.reached.wait(PATIENCE_S)
+    assert not writer.take()
+    assert time.monotonic() - began_s < 1
+    disk.free.set()
+    taken(writer, lambda news: len(news.synced) == 18)
+    assert disk.groups == [1, 17]
+    assert writer.close()
+
+
+def test_when_too_much_waits_it_says_so_and_takes_nothing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SlowDisk(outbox, monkeypatch)
+    writer = Writer(outbox, queue_bytes=100)
+    assert writer.put(two_boots()[:3])
+    assert not writer.put(two_boots()[3:])
+    disk.free.set()
+    taken(writer, lambda news: len(news.synced) == 3)
+    assert writer.put(two_boots()[3:])
+    taken(writer, lambda news: len(news.synced) == 15)
+    assert outbox.tail().next_seq == 18
+    assert writer.close()
+
+
+def test_the_journal_goes_with_the_records(writer: Writer, outbox: Outbox) -> None:
+    writer.put(two_boots(), b"first")
+    writer.put([], b"second")
+    assert writer.close()
+    again = Outbox.open(outbox.path, 64_000_000)
+    assert again.recovered() == b"second"
+    again.close()
+
+
+def test_confirmations_wait_for_company_but_not_for_long(writer: Writer, outbox: Outbox) -> None:
+    writer.put(two_boots())
+    taken(writer, lambda news: len(news.synced) == 18)
+    began_s = time.monotonic()
+    writer.confirm([2])
+    writer.confirm_upto(0, [(4, 4)])
+    deadline_s = began_s + PATIENCE_S
+    while sum(writer.depth.values()) != 15:
+        assert time.monotonic() < deadline_s
+        writer.fetch("trip", -1, 1)
+        taken(writer, lambda news: news.fetched)
+    assert time.monotonic() - began_s >= CONFIRM_WAIT_S * 0.9
+
+
+def test_confirmations_are_not_lost_when_it_closes(writer: Writer, outbox: Outbox) -> None:
+    writer.put(two_boots())
+    writer.confirm_upto(16)
+    assert writer.close()
+    again = Outbox.open(outbox.path, 64_000_000)
+    assert sum(again.depth().values()) == 1
+    again.close()
+
+
+def test_what_was_dropped_is_told_so_that_a_gap_can_be_numbered(tmp_path: Path) -> None:
+    writer = Writer(Outbox.open(tmp_path / STORE_NAME, BUDGET_BYTES_MIN))
+    book = ledger()
+    writer.put(book.start(0, {}))
+    for _ in range(400):
+        assert writer.put(book.number("samples", 0, {"data": os.urandom(2000)}))
+    losses = taken(writer, lambda news: news.losses).losses
+    writer.put(book.gaps(0, losses))
+    assert writer.close()
+
+
+def test_losses_of_an_earlier_run_are_the_first_news(tmp_path: Path) -> None:
+    path = tmp_path / STORE_NAME
+    outbox = Outbox.open(path, BUDGET_BYTES_MIN)
+    book = ledger()
+    losses: list[Loss] = []
+    while not losses:
+        losses = outbox.append(book.number("samples", 0, {"data": os.urandom(2000)}))
+    outbox.close()
+    writer = Writer(Outbox.open(path, BUDGET_BYTES_MIN))
+    assert taken(writer, lambda news: news.losses).losses == losses
+    writer.close()
+
+
+def test_a_disk_that_fails_is_the_loops_to_know(outbox: Outbox) -> None:
+    writer = Writer(outbox)
+    outbox._connection.execute("PRAGMA max_page_count = 1")
+    assert writer.put([record for _ in range(60) for record in ledger().number("health", 0, {"data": bytes(900)})][:1])
+    assert select.select([writer], [], [], PATIENCE_S)[0]
+    with pytest.raises(StorageError, match="the disk is full"):
+        taken(writer, lambda news: False)
+    with pytest.raises(StorageError, match="the disk is full"):
+        writer.put([])
+    assert isinstance(writer.failure, StorageError)
+    assert not writer.close()
+
+
+def test_what_was_synced_before_a_failure_is_still_told(outbox: Outbox) -> None:
+    writer = Writer(outbox)
+    writer.put(two_boots()[:8])
+    taken_before = taken(writer, lambda news: len(news.synced) == 8)
+    assert taken_before.synced[-1] == (7, "trip")
+    writer.put(two_boots()[9:])
+    with pytest.raises(AssertionError, match="seq 9 does not follow 7"):
+        taken(writer, lambda news: False)
+    writer.close()
+
+
+def test_closing_has_a_bound(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SlowDisk(outbox, monkeypatch)
+    writer = Writer(outbox)
+    writer.put(two_boots())
+    assert disk.reached.wait(PATIENCE_S)
+    assert not writer.close(timeout_s=0.05)
+    disk.free.set()
+    assert writer.close()
+    assert writer.close()
