@@ -1,0 +1,79 @@
+"""What the uplink and the link say to each other, as values; and the lanes."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LANES = ("evidence", "event", "trip", "health", "samples")
+"""Highest first. The last part of a record's topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try to reach the broker; LinkUp or LinkDown will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Hand this record to the broker on this lane's topic; Acked with the same seq will follow."""
+
+    seq: int
+    lane: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """These records have arrived where they belong; forget them. Lowest first, a few hundred at most."""
+
+    seqs: tuple[int, ...]
+
+
+Action = Connect | Publish | Confirm
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """The broker accepted us. It takes `receive_maximum` unanswered records at most (65535 where it did not say)."""
+
+    broker: str
+    version: str
+    session_present: bool
+    receive_maximum: int = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """There is no link, and why, in one sentence that names the broker and the fix.
+
+    `is_auth`: the broker refused who we are. `is_certificate`: a certificate, its or ours, was the cause.
+    """
+
+    reason: str
+    is_auth: bool = False
+    is_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The broker acknowledged this record."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something came down; `name` is the topic after tbox/v1/<id>/."""
+
+    name: str
+    payload: bytes
+
+
+Answer = LinkUp | LinkDown | Acked | Message
+
+
+class Want(NamedTuple):
+    """Rows asked of the outbox: of this lane, above this number, at most so many, lowest first."""
+
+    lane: str
+    after_seq: int
+    limit: int

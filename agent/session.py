@@ -1,0 +1,229 @@
+"""One connection to the broker, from CONNECT to its end, as one paho-mqtt client that never tries again by itself."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.broker import explain_failure, explain_refusal, make_context, name_of, port_of, read_password
+from agent.exchange import Answer, LinkDown, LinkUp, Message
+
+if TYPE_CHECKING:
+    from agent.settings import Mqtt
+
+PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+CONNECT_S = 15.0
+"""Longest wait for TCP and TLS; a 2G link needs some of it."""
+
+SESSION_S = 604800
+"""The broker keeps our session, with what came for us, for a week (MQTT 5; 3.1.1 leaves it to the broker)."""
+
+MESSAGE_BYTES_MAX = 65536
+"""A longer message from the broker is refused (MQTT 5) or dropped (3.1.1)."""
+
+LOOP_S = 1.0
+"""How often paho looks after its keep-alive; everything else wakes it at once."""
+
+UNSUPPORTED_VERSION = 0x84
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks: the id in topics, which is the client id too, and the retained state while here and when gone."""
+
+    device: str
+    online: bytes
+    offline: bytes
+
+    def topic(self, name: str) -> str:
+        """The full topic of a lane, of state, of receipt and so on."""
+        return f"tbox/v1/{self.device}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Puback:
+    """The broker acknowledged the publish with this packet id."""
+
+    packet_id: int
+
+
+Tell = Callable[[Answer | Puback], None]
+
+
+class Session:
+    """One connection. `run` belongs to the link's thread, `publish` and `stop` to the daemon's."""
+
+    def __init__(self, mqtt: "Mqtt", identity: Identity, version: str, subscribed: Sequence[str], tell: Tell) -> None:
+        self._mqtt = mqtt
+        self._identity = identity
+        self._version = version
+        self._subscribed = subscribed
+        self._tell = tell
+        self._broker = name_of(mqtt)
+        self._socket: Any = None
+        self._state_packet = 0
+        self._up: LinkUp | None = None
+        self._down: LinkDown | None = None
+        self._is_stopping = False
+        self.may_be_version = False
+        self._client: Client | None = self._make_client()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the broker accepted us, ever."""
+        return self._up is not None
+
+    def run(self, connack_s: float) -> LinkDown:
+        """Connect and serve until the end; gives back why it ended. Raises SettingsError when a file went bad."""
+        client = self._client
+        assert client is not None, "a session runs once"
+        try:
+            self._connect(client)
+            self._serve(client, time.monotonic() + connack_s)
+        except OSError as error:
+            return explain_failure(self._broker, error)
+        except UnicodeError:
+            return LinkDown(f"{self._broker} cannot be a host; check mqtt.host")
+        finally:
+            self._client = None  # the last reference: paho closes its sockets as it goes
+        return self._down or self._explain_silence()
+
+    def publish(self, name: str, payload: bytes) -> int | None:
+        """Hand over one record, QoS 1, without waiting; its packet id comes back in Puback. None: no connection."""
+        client = self._client
+        return None if client is None else client.publish(self._identity.topic(name), payload, qos=1).mid
+
+    def stop(self, wait_s: float) -> None:
+        """Say that we are leaving, wait for the broker's answer to it, and disconnect."""
+        client = self._client
+        if client is None or not client.is_connected():
+            self._is_stopping = True
+            return
+        state = client.publish(self._identity.topic("state"), self._identity.offline, qos=1, retain=True)
+        if state.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            state.wait_for_publish(wait_s)
+        client.disconnect()
+
+    def _serve(self, client: Client, until_s: float) -> None:
+        """Turn paho's loop until the connection ends, or has not been accepted in time."""
+        while not self._is_stopping and client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if self._up is None and time.monotonic() > until_s:
+                return
+
+    def _make_client(self) -> Client:
+        """A paho client with our callbacks; it limits nothing, because uplink keeps the window."""
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._identity.device,
+            clean_session=None if self._version == "5" else False,
+            protocol=PROTOCOLS[self._version],
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_S
+        client.max_inflight_messages = 0
+        client.will_set(self._identity.topic("state"), self._identity.offline, qos=1, retain=True)
+        client.on_socket_open = self._on_socket_open
+        client.on_socket_register_write = _leave_writing  # without it, two threads would write to one socket
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def _connect(self, client: Client) -> None:
+        """TCP, TLS and CONNECT; secrets are read only here."""
+        context = make_context(self._mqtt)
+        if context is not None:
+            client.tls_set_context(context)
+        if self._mqtt.username:
+            client.username_pw_set(self._mqtt.username, read_password(self._mqtt))
+        address = (self._mqtt.host, port_of(self._mqtt), self._mqtt.keepalive_s)
+        if self._version != "5":
+            client.connect(*address)
+            return
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no annotation there
+        properties.SessionExpiryInterval = SESSION_S
+        properties.MaximumPacketSize = MESSAGE_BYTES_MAX
+        client.connect(*address, clean_start=False, properties=properties)
+
+    def _explain_silence(self) -> LinkDown:
+        """The connection ended, or was never answered, and the broker gave no reason."""
+        failure = getattr(self._socket, "failure", None)
+        if failure is not None:
+            return explain_failure(self._broker, failure)
+        if self._up is not None:
+            return LinkDown(f"the connection to {self._broker} was lost")
+        self.may_be_version = True
+        hint = "its log says why; does this port expect TLS, or a certificate from us?"
+        return LinkDown(f"{self._broker} gives no answer to MQTT {self._version}; {hint}")
+
+    def _refuse(self, client: Client, reason: ReasonCode) -> None:
+        """The broker said no: remember why, and leave so that its will tells that we are gone."""
+        self._down = explain_refusal(self._broker, reason)
+        client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+
+    def _on_socket_open(self, _client: Client, _userdata: object, opened: object) -> None:
+        self._socket = opened
+
+    def _on_connect(
+        self, client: Client, _userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        """Accepted: subscribe and say that we are here. Or refused."""
+        if reason.is_failure:
+            self._down = explain_refusal(self._broker, reason)
+            self.may_be_version = reason.value == UNSUPPORTED_VERSION
+            return
+        receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
+        self._up = LinkUp(self._broker, self._version, flags.session_present, receive_maximum)
+        for name in self._subscribed:
+            client.subscribe(self._identity.topic(name), qos=1)
+        state = client.publish(self._identity.topic("state"), self._identity.online, qos=1, retain=True)
+        self._state_packet = state.mid
+
+    def _on_subscribe(
+        self, client: Client, _userdata: object, _packet_id: int, reasons: list[ReasonCode], _properties: Properties
+    ) -> None:
+        """The broker must let us have what we handle."""
+        for reason in reasons:
+            if reason.is_failure:
+                self._refuse(client, reason)
+
+    def _on_publish(
+        self, client: Client, _userdata: object, packet_id: int, reason: ReasonCode, _properties: Properties
+    ) -> None:
+        """An acknowledgement; that of our state opens the link."""
+        if reason.is_failure:
+            self._refuse(client, reason)
+        elif packet_id == self._state_packet:
+            if self._up is not None and self._down is None:
+                self._tell(self._up)
+        else:
+            self._tell(Puback(packet_id))
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        """Something for us."""
+        self._tell(Message(message.topic.removeprefix(self._identity.topic("")), bytes(message.payload)))
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        """MQTT 5 brokers may say why they end it."""
+        if flags.is_disconnect_packet_from_server and self._down is None:
+            self._down = explain_refusal(self._broker, reason)
+
+
+def _leave_writing(_client: Client, _userdata: object, _socket: object) -> None:
+    """Nothing to do: paho's loop in the link's thread writes."""

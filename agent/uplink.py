@@ -1,0 +1,275 @@
+"""What may be published now, in what order, and what may be forgotten. It decides; others send, read and delete.
+
+Order. A record is published only after its row is on flash. Within a lane records go by number. Of the lanes the
+highest goes first: evidence, event, trip, health, samples.
+
+Backlog. A record is live for LIVE_S after it was synced, then it is backlog; what was stored before this start is
+backlog. Evidence is always live. Each free place in the window goes to the highest lane whose next record is live,
+and only when there is none to backlog, which holds at most half of the window and about BACKLOG_BYTES of it. So a live
+record waits behind at most that many bytes of backlog of other lanes, however long the backlog is; behind older records
+of its own lane it waits its turn, because a lane keeps its order.
+
+Confirming. With "puback" a record is done when the broker acknowledged it. With "receipt" it is kept until the
+platform's receipt covers it as well. When the platform was restored (another epoch, or a receipt that covers less than
+the one before), or the broker forgot our session, all that is still here is published again, in order.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal, NamedTuple
+
+from agent.exchange import LANES, Acked, Action, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Want
+from agent.receipt import Ranges, ReceiptError, parse_receipt
+from agent.settings import Uplink as UplinkSettings
+
+LIVE_S = 60.0
+"""Younger than this a record is live: the length of a chunk of samples, so the last minute counts as now."""
+
+BACKLOG_BYTES = 16384
+"""Backlog in flight, plus at most one record: under a second of a link of 20 kB/s."""
+
+CONFIRM_MAX = 256
+"""Most records confirmed in one step, so that deleting them stays a short transaction."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One lane: rows read and not yet sent, the last number read, and whether the outbox may have more."""
+
+    name: str
+    ready: deque[tuple[int, bytes]] = field(default_factory=deque)
+    after_seq: int = -1
+    has_more: bool = True
+
+
+class Flight(NamedTuple):
+    """A record that was published and not yet acknowledged."""
+
+    lane: Lane
+    payload: bytes
+    is_backlog: bool
+
+
+class Backoff:
+    """Waits between tries: doubling from the least to the most, each cut by up to a quarter, so a fleet spreads out."""
+
+    def __init__(self, settings: UplinkSettings, rng: Random) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._base_s = settings.backoff_s_min
+
+    def next_s(self, *, is_auth: bool) -> float:
+        """How long to wait now."""
+        base_s = self._settings.auth_backoff_s if is_auth else self._base_s
+        if not is_auth:
+            self._base_s = min(self._base_s * 2, self._settings.backoff_s_max)
+        return base_s * self._rng.uniform(0.75, 1.0)
+
+    def reset(self) -> None:
+        """The link proved useful: begin with the least wait again."""
+        self._base_s = self._settings.backoff_s_min
+
+
+class Uplink:
+    """The decider. A turn of the daemon: `synced`, `hear`, `offer` what it `wants`, then do what `step` says.
+
+    `stored_upto` is the last number in the outbox when it was opened (-1: empty); all of those are on flash.
+    """
+
+    def __init__(self, settings: UplinkSettings, *, stored_upto: int, rng: Random) -> None:
+        self._settings = settings
+        self._window = settings.window
+        self._backoff = Backoff(settings, rng)
+        self._lanes = {name: Lane(name) for name in LANES}
+        self._flights: dict[int, Flight] = {}
+        self._stored_upto = stored_upto
+        self._backlog_upto = stored_upto
+        self._marks: deque[tuple[float, int]] = deque()
+        self._confirmable = Ranges()
+        self._held = Ranges()
+        self._stored_there = Ranges()
+        self._epoch: int | str | None = None
+        self._must_rewind = False
+        self.state: Literal["down", "connecting", "up"] = "down"
+        self.reason = "not yet tried"
+        self._since_s = -math.inf
+        self._retry_at_s = -math.inf
+        self._counters = dict.fromkeys(("published", "republished", "acked", "confirmed", "links", "losses"), 0)
+        self._counters |= dict.fromkeys(("auth_failures", "receipts", "receipts_bad", "rewinds"), 0)
+
+    def synced(self, rows: Iterable[tuple[int, str]]) -> None:
+        """These records (seq, lane) are on flash now, and so is every one before them."""
+        for seq, lane in rows:
+            self._stored_upto = max(self._stored_upto, seq)
+            self._lanes[lane].has_more = True
+
+    def hear(self, now_s: float, answers: Iterable[Answer]) -> list[str]:
+        """Take in what the link told, in its order; gives back sentences for the log."""
+        said: list[str] = []
+        for answer in answers:
+            match answer:
+                case LinkUp():
+                    said += self._link_up(now_s, answer)
+                case LinkDown():
+                    said += self._link_down(now_s, answer)
+                case Acked(seq):
+                    self._acked(seq)
+                case Message("receipt", payload):
+                    said += self._receipt(payload)
+        self._rewind_if_quiet()
+        return said
+
+    def wants(self) -> list[Want]:
+        """What to read from the outbox and `offer` before the next step; bounded to one window a lane."""
+        if self.state != "up" or self._must_rewind:
+            return []
+        return [
+            Want(lane.name, lane.after_seq, self._window - len(lane.ready))
+            for lane in self._lanes.values()
+            if lane.has_more and len(lane.ready) < self._window
+        ]
+
+    def offer(self, want: Want, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Rows (seq, record) that answer a want, lowest first.
+
+        Rows not yet on flash are left for later, and an answer that came too late (the lane went on or began again
+        since) is passed over. When rows are read beside the loop, offer what was read before telling what was synced
+        since: `synced` makes the lane be read again.
+        """
+        lane = self._lanes[want.lane]
+        if want.after_seq != lane.after_seq:
+            return
+        for seq, payload in rows:
+            if seq > self._stored_upto:
+                break
+            lane.ready.append((seq, payload))
+            lane.after_seq = seq
+        lane.has_more = len(rows) >= want.limit
+
+    def step(self, now_s: float) -> list[Action]:
+        """What to do now, in this order."""
+        self._grow_old(now_s)
+        actions: list[Action] = []
+        if self._confirmable:
+            seqs = self._confirmable.take(CONFIRM_MAX)
+            self._counters["confirmed"] += len(seqs)
+            actions.append(Confirm(seqs))
+        if self.state == "down" and now_s >= self._retry_at_s:
+            self.state = "connecting"
+            actions.append(Connect())
+        if self.state == "up" and not self._must_rewind:
+            actions += self._fill_window()
+        return actions
+
+    def wake_s(self) -> float | None:
+        """When `step` has something to do without hearing anything; None: not before it hears."""
+        if self._confirmable:
+            return -math.inf
+        return self._retry_at_s if self.state == "down" else None
+
+    def counters(self) -> dict[str, int]:
+        """For health: what was done since the start, and what is under way."""
+        return self._counters | {"in_flight": len(self._flights), "unreceipted": len(self._held)}
+
+    def _link_up(self, now_s: float, up: LinkUp) -> list[str]:
+        """The window opens; what the broker may have forgotten is sent again."""
+        self.state, self.reason, self._since_s = "up", "", now_s
+        self._window = min(self._settings.window, up.receive_maximum)
+        self._counters["links"] += 1
+        if self._held and not up.session_present:
+            self._must_rewind = True
+        return [f"connected to {up.broker} with MQTT {up.version}"]
+
+    def _link_down(self, now_s: float, down: LinkDown) -> list[str]:
+        """Whatever was not answered is published again; a try comes later."""
+        for seq, flight in sorted(self._flights.items(), reverse=True):
+            flight.lane.ready.appendleft((seq, flight.payload))
+        self._counters["republished"] += len(self._flights)
+        self._counters["losses"] += self.state == "up"
+        self._counters["auth_failures"] += down.is_auth
+        self._flights.clear()
+        if self.state == "up" and now_s - self._since_s >= self._settings.backoff_s_max:
+            self._backoff.reset()
+        wait_s = self._backoff.next_s(is_auth=down.is_auth)
+        is_news = down.reason != self.reason
+        self.state, self.reason, self._retry_at_s = "down", down.reason, now_s + wait_s
+        slowly = "; trying only every" if down.is_auth else "; trying again in"
+        return [f"{down.reason}{slowly} {wait_s:.0f} s"] if is_news else []
+
+    def _acked(self, seq: int) -> None:
+        """The broker has it: done, or held until the platform has it too."""
+        if self._flights.pop(seq, None) is None:
+            return
+        self._counters["acked"] += 1
+        self._backoff.reset()
+        is_done = self._settings.confirm == "puback" or seq in self._stored_there
+        (self._confirmable if is_done else self._held).add(seq)
+
+    def _receipt(self, payload: bytes) -> list[str]:
+        """What the platform has is confirmed as far as the broker acknowledged it; what it lost goes again."""
+        if self._settings.confirm != "receipt":
+            return []
+        try:
+            receipt = parse_receipt(payload, upto_max=self._stored_upto)
+        except ReceiptError as error:
+            self._counters["receipts_bad"] += 1
+            return [f"receipt ignored: {error}"]
+        self._counters["receipts"] += 1
+        _, lost = self._stored_there.split(receipt.stored)
+        is_restored = bool(lost) or self._epoch not in (None, receipt.epoch)
+        self._stored_there, self._epoch = receipt.stored, receipt.epoch
+        if is_restored:
+            self._must_rewind = True
+            return ["the platform was restored: publishing again all that is still here"]
+        arrived, self._held = self._held.split(receipt.stored)
+        for first, last in arrived:
+            self._confirmable.add(first, last)
+        return []
+
+    def _rewind_if_quiet(self) -> None:
+        """Once nothing is in flight, read every lane from its beginning again, so that its order holds."""
+        if not self._must_rewind or self._flights:
+            return
+        self._must_rewind = False
+        self._counters["rewinds"] += 1
+        self._held, self._confirmable = Ranges(), Ranges()
+        for name in self._lanes:
+            self._lanes[name] = Lane(name)
+
+    def _grow_old(self, now_s: float) -> None:
+        """Move the mark between backlog and live, in steps of an eighth of LIVE_S."""
+        if not self._marks or now_s - self._marks[-1][0] >= LIVE_S / 8:
+            self._marks.append((now_s, self._stored_upto))
+        while self._marks[0][0] <= now_s - LIVE_S:
+            self._backlog_upto = self._marks.popleft()[1]
+            if not self._marks:
+                self._marks.append((now_s, self._stored_upto))
+
+    def _fill_window(self) -> Iterable[Publish]:
+        """Records for the free places."""
+        while len(self._flights) < self._window and (lane := self._next_lane()) is not None:
+            is_backlog = not self._is_live(lane)
+            seq, payload = lane.ready.popleft()
+            self._flights[seq] = Flight(lane, payload, is_backlog)
+            self._counters["published"] += 1
+            yield Publish(seq, lane.name, payload)
+
+    def _next_lane(self) -> Lane | None:
+        """Whose next record goes: the highest live one, else backlog as far as it has room."""
+        waiting = [lane for lane in self._lanes.values() if lane.ready]
+        live = [lane for lane in waiting if self._is_live(lane)]
+        if live:
+            return live[0]
+        return waiting[0] if waiting and self._has_backlog_room() else None
+
+    def _is_live(self, lane: Lane) -> bool:
+        """Whether the next record of this lane is live."""
+        return lane.name == "evidence" or lane.ready[0][0] > self._backlog_upto
+
+    def _has_backlog_room(self) -> bool:
+        """Whether backlog may use one more place of the window."""
+        sizes = [len(flight.payload) for flight in self._flights.values() if flight.is_backlog]
+        return len(sizes) < max(1, self._window // 2) and sum(sizes) < BACKLOG_BYTES

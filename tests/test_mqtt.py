@@ -1,0 +1,238 @@
+"""The link, against real brokers: versions, session, state, last will, and delivery through lost links."""
+
+import json
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agent.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
+from agent.mqtt import PROBE_S, Link
+from agent.session import MESSAGE_BYTES_MAX
+from agent.settings import Uplink as UplinkSettings
+from agent.uplink import Uplink
+from tests.brokers import Amqtt, Front, Mosquitto, Process, Subscriber, free_port
+from tests.links import STATE, WAIT_S, Driver, plain
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
+
+
+def state(*, online: bool, session: int = 1) -> bytes:
+    return json.dumps({"online": online, **STATE, "session": session}).encode()
+
+
+@pytest.mark.parametrize(("version", "receive_maximum"), [("5", 20), ("3.1.1", 65535)])
+def test_records_state_and_session_travel_in_either_version(
+    mosquitto: Process, version: str, receive_maximum: int
+) -> None:
+    device = f"car{version}"
+    topic = f"tbox/v1/{device}"
+    with Subscriber(mosquitto.port, f"{topic}/#") as subscriber:
+        with Driver(plain(mosquitto.port, version=version), device) as first:
+            name = f"127.0.0.1:{mosquitto.port}"
+            assert first.take() == LinkUp(name, version, session_present=False, receive_maximum=receive_maximum)
+            first.link.publish(Publish(41, "event", b"\x98\x01"))
+            first.link.publish(Publish(42, "samples", b"\x98\x02"))
+            assert [first.take(), first.take()] == [Acked(41), Acked(42)]
+        told = [subscriber.take() for _ in range(4)]
+        records = [(f"{topic}/event", b"\x98\x01"), (f"{topic}/samples", b"\x98\x02")]
+        states = [(f"{topic}/state", state(online=online)) for online in (True, False)]
+        assert told == [states[0], *records, states[1]]
+        with Driver(plain(mosquitto.port, version=version), device) as second:
+            assert second.wait(LinkUp).session_present
+
+
+def test_the_brokers_receive_maximum_is_told(tmp_path: Path) -> None:
+    lines = ["allow_anonymous true", "max_inflight_messages 3"]
+    with Mosquitto(tmp_path, lines) as broker, Driver(plain(broker.port)) as driver:
+        assert driver.wait(LinkUp).receive_maximum == 3
+
+
+def test_a_retained_receipt_comes_down_as_a_message(mosquitto: Process) -> None:
+    receipt = b'{"upto": 3, "epoch": 1}'
+    with Subscriber(mosquitto.port) as platform:
+        platform.publish("tbox/v1/car-r/receipt", receipt)
+    with Driver(plain(mosquitto.port), "car-r", subscribed=["receipt"]) as driver:
+        assert Message("receipt", receipt) in {driver.take(), driver.take()}
+
+
+def test_a_message_too_long_to_be_a_receipt_is_dropped_and_counted(mosquitto: Process) -> None:
+    driver = Driver(plain(mosquitto.port, version="3.1.1"), "car-l", subscribed=["receipt"])
+    with driver, Subscriber(mosquitto.port) as platform:
+        driver.wait(LinkUp)
+        platform.publish("tbox/v1/car-l/receipt", bytes(MESSAGE_BYTES_MAX + 1))
+        platform.publish("tbox/v1/car-l/receipt", b"short")
+        assert driver.wait(Message).payload == b"short"
+        assert driver.link.messages_dropped == 1
+
+
+def test_the_last_will_tells_of_a_dead_connection(mosquitto: Process) -> None:
+    with (
+        Subscriber(mosquitto.port, "tbox/v1/car-w/state") as subscriber,
+        Front(mosquitto.port) as front,
+        Driver(plain(front.port), "car-w") as driver,
+    ):
+        driver.wait(LinkUp)
+        front.slam()
+        assert driver.take() == LinkDown(f"the connection to 127.0.0.1:{front.port} was lost")
+        assert [json.loads(subscriber.take()[1])["online"] for _ in range(2)] == [True, False]
+        driver.link.connect()
+        driver.wait(LinkUp)
+        assert subscriber.take()[1] == state(online=True, session=2)
+
+
+def test_an_amqtt_broker_gets_3_1_1_and_the_next_link_knows_it(tmp_path: Path) -> None:
+    memory = tmp_path / "versions.json"
+    with Amqtt(tmp_path) as broker:
+        for _ in range(2):
+            began_s = time.monotonic()
+            with Driver(plain(broker.port), memory=memory) as driver:
+                assert driver.wait(LinkUp).version == "3.1.1"
+                driver.link.publish(Publish(1, "event", b"\x98"))
+                assert driver.take() == Acked(1)
+        assert time.monotonic() - began_s < PROBE_S
+    assert json.loads(memory.read_text()) == {f"127.0.0.1:{broker.port}": "3.1.1"}
+
+
+REFUSALS = {
+    "with 0x01 as 3.1.1 says it": b"\x20\x02\x00\x01",
+    "with 0x84 as MQTT 5 says it": b"\x20\x03\x00\x84\x00",
+    "by hanging up": b"",
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1(mosquitto: Process, tmp_path: Path, refusal: bytes) -> None:
+    with Front(mosquitto.port, refuse={5: refusal}) as front:
+        for levels in ([5, 4], [5, 4, 4]):
+            with Driver(plain(front.port), memory=tmp_path / "versions.json") as driver:
+                assert driver.wait(LinkUp).version == "3.1.1"
+            assert front.levels == levels
+
+
+def test_a_broker_that_learnt_mqtt_5_is_found_out(mosquitto: Process, tmp_path: Path) -> None:
+    memory = tmp_path / "versions.json"
+    with Front(mosquitto.port, refuse={4: b"\x20\x02\x00\x01"}) as front:
+        memory.write_text(json.dumps({f"127.0.0.1:{front.port}": "3.1.1"}))
+        with Driver(plain(front.port), memory=memory) as driver:
+            assert driver.wait(LinkUp).version == "5"
+        assert front.levels == [4, 5]
+        assert json.loads(memory.read_text()) == {f"127.0.0.1:{front.port}": "5"}
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{", '{"x": 5}'])
+def test_a_broken_memory_of_versions_is_as_good_as_none(mosquitto: Process, tmp_path: Path, kept: str) -> None:
+    (tmp_path / "versions.json").write_text(kept)
+    with Driver(plain(mosquitto.port), memory=tmp_path / "versions.json") as driver:
+        assert driver.wait(LinkUp).version == "5"
+
+
+def test_closing_takes_a_bounded_time_when_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Link(plain(silent.getsockname()[1]), "car1", STATE)
+        link.connect()
+        peer, _ = silent.accept()
+        assert peer.recv(16)  # it said CONNECT, and now it waits
+        began_s = time.monotonic()
+        link.close(wait_s=0.1)
+        assert time.monotonic() - began_s < 0.5
+        peer.close()
+    for thread in threading.enumerate():
+        if thread.name == "mqtt":
+            thread.join(WAIT_S)
+
+
+def test_failed_tries_leave_no_thread_and_no_socket_behind() -> None:
+    port = free_port()
+    link = Link(plain(port), "car1", STATE)
+    before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    for _ in range(20):
+        link.connect()
+        select.select([link], [], [], WAIT_S)
+        assert [type(answer) for answer in link.answers()] == [LinkDown]
+    link.close()
+    after = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    assert after == (before[0] - 1, before[1])  # the link's own wake-up is closed
+
+
+class Terminal:
+    """An uplink over a real link, with 3000 records in memory: what a daemon does, and nothing else."""
+
+    def __init__(self, port: int) -> None:
+        self.rows: dict[str, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        for seq in range(3000):
+            self.rows[LANES[seq % len(LANES)]].append((seq, b"%d" % seq))
+        self.confirmed: Counter[int] = Counter()
+        settings = UplinkSettings(backoff_s_min=0.1, backoff_s_max=0.1)
+        self.uplink = Uplink(settings, stored_upto=3000, rng=Random(1))
+        self.link = Link(plain(port), "car-t", STATE)
+
+    def turn(self) -> None:
+        """Once round."""
+        wake_s = self.uplink.wake_s()
+        wait_s = WAIT_S if wake_s is None else max(0.0, wake_s - time.monotonic())
+        select.select([self.link], [], [], wait_s)
+        self.uplink.hear(time.monotonic(), self.link.answers())
+        for want in self.uplink.wants():
+            rows = [row for row in self.rows[want.lane] if row[0] > want.after_seq]
+            self.uplink.offer(want, rows[: want.limit])
+        for action in self.uplink.step(time.monotonic()):
+            match action:
+                case Connect():
+                    self.link.connect()
+                case Publish():
+                    self.link.publish(action)
+                case Confirm(seqs):
+                    self.confirmed.update(seqs)
+
+    def turn_until(self, condition: Callable[[], bool]) -> None:
+        """Round and round until it holds."""
+        until_s = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < until_s, f"{len(self.confirmed)} confirmed; {self.uplink.reason}"
+            self.turn()
+
+
+def test_every_record_arrives_in_order_though_the_link_is_cut_eight_times(mosquitto: Process) -> None:
+    with Front(mosquitto.port) as front, Subscriber(mosquitto.port, "tbox/v1/car-t/+") as subscriber:
+        terminal = Terminal(front.port)
+        for cut in range(1, 9):
+            terminal.turn_until(lambda wanted=cut * 300: len(terminal.confirmed) >= wanted)
+            front.slam()  # some are under way
+            terminal.turn_until(lambda: terminal.uplink.state == "down")
+        terminal.turn_until(lambda: len(terminal.confirmed) == 3000)
+        terminal.link.close()
+        arrived: dict[str, dict[int, None]] = {lane: {} for lane in LANES}
+        while any(len(seqs) < 600 for seqs in arrived.values()):
+            topic, payload = subscriber.take()
+            if not topic.endswith("/state"):
+                arrived[topic.rpartition("/")[2]][int(payload)] = None
+    assert terminal.confirmed == Counter(range(3000))
+    assert terminal.uplink.counters()["losses"] == 8
+    assert {lane: list(seqs) for lane, seqs in arrived.items()} == {
+        lane: [seq for seq, _ in rows] for lane, rows in terminal.rows.items()
+    }
+
+
+def test_a_broker_that_is_killed_twice_gets_what_it_had_not_acknowledged_when_it_is_back(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        terminal = Terminal(broker.port)
+        for upto in (700, 1500):
+            terminal.turn_until(lambda wanted=upto: len(terminal.confirmed) >= wanted)
+            broker.kill()
+            terminal.turn_until(lambda: "nothing listens there" in terminal.uplink.reason)
+            broker.start()
+        terminal.turn_until(lambda: len(terminal.confirmed) == 3000)
+        terminal.link.close()
+    assert terminal.confirmed == Counter(range(3000))
+    assert terminal.uplink.counters()["losses"] == 2

@@ -1,0 +1,353 @@
+"""What may go when: order, window, backlog and live, waits, receipts; in tables, and over weeks of lost links."""
+
+import json
+from collections import Counter
+from random import Random
+
+import pytest
+
+from agent.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
+from agent.settings import Uplink as Settings
+from agent.uplink import BACKLOG_BYTES, LIVE_S, Uplink
+from tests.world import World
+
+UP = LinkUp("broker:8883", "5", session_present=True)
+DAY_S = 86_400.0
+
+
+class Bench:
+    """An uplink with a hand-made outbox; says what was published, by number."""
+
+    def __init__(
+        self, rows: dict[int, str], *, stored_upto: int | None = None, size: int = 10, **settings: object
+    ) -> None:
+        self.rows = {seq: (lane, bytes(size)) for seq, lane in rows.items()}
+        upto = max(rows, default=-1) if stored_upto is None else stored_upto
+        self.uplink = Uplink(Settings(**settings), stored_upto=upto, rng=Random(1))
+        self.confirmed: list[int] = []
+        self.connects = 0
+        self.said: list[str] = []
+
+    def turn(self, now_s: float, *answers: object) -> list[int]:
+        """Once round; the numbers published, in order."""
+        self.said = self.uplink.hear(now_s, answers)
+        for want in self.uplink.wants():
+            rows = [(seq, raw) for seq, (lane, raw) in sorted(self.rows.items()) if lane == want.lane]
+            self.uplink.offer(want, [row for row in rows if row[0] > want.after_seq][: want.limit])
+        published = []
+        for action in self.uplink.step(now_s):
+            match action:
+                case Connect():
+                    self.connects += 1
+                case Publish(seq):
+                    published.append(seq)
+                case Confirm(seqs):
+                    self.confirmed += seqs
+        return published
+
+    def up(self, now_s: float = 0.0, link: LinkUp = UP) -> list[int]:
+        """Connect; what is published at once."""
+        assert self.turn(now_s) == []
+        return self.turn(now_s, link)
+
+    def make(self, seq: int, lane: str, size: int = 10) -> None:
+        """A record, synced at once."""
+        self.rows[seq] = (lane, bytes(size))
+        self.uplink.synced([(seq, lane)])
+
+
+def receipt(upto: int, *also: tuple[int, int], epoch: int = 1) -> Message:
+    return Message("receipt", json.dumps({"upto": upto, "also": also, "epoch": epoch}).encode())
+
+
+def acks(*seqs: int) -> list[Acked]:
+    return [Acked(seq) for seq in seqs]
+
+
+# Order, lanes, window
+
+
+def test_the_highest_lane_goes_first_and_each_lane_in_order() -> None:
+    bench = Bench({0: "samples", 1: "event", 2: "health", 3: "trip", 4: "event", 5: "evidence", 6: "trip"})
+    assert bench.up() == [5, 1, 4, 3, 6, 2, 0]
+
+
+def test_nothing_goes_before_its_row_is_on_flash() -> None:
+    bench = Bench({0: "event", 1: "event"}, stored_upto=0)
+    assert bench.up() == [0]
+    assert bench.turn(1, *acks(0)) == []
+    bench.uplink.synced([(1, "event")])
+    assert bench.turn(2) == [1]
+
+
+@pytest.mark.parametrize(("window", "receive_maximum", "fits"), [(20, 65535, 20), (20, 3, 3), (1, 65535, 1), (5, 5, 5)])
+def test_in_flight_is_at_most_the_window_and_what_the_broker_takes(
+    window: int, receive_maximum: int, fits: int
+) -> None:
+    bench = Bench(dict.fromkeys(range(50), "evidence"), window=window)
+    up = LinkUp("b:1", "5", session_present=True, receive_maximum=receive_maximum)
+    assert bench.up(0, up) == list(range(fits))
+    assert bench.turn(1) == []
+    assert bench.turn(2, Acked(0)) == [fits]
+
+
+def test_acknowledged_is_confirmed_once_and_strangers_are_passed_over() -> None:
+    bench = Bench({0: "event", 1: "event"})
+    bench.up()
+    bench.turn(1, Acked(1), Acked(1), Acked(77))
+    bench.turn(2, Acked(0))
+    assert bench.confirmed == [1, 0]
+
+
+def test_a_lost_link_sends_again_what_was_not_answered_in_the_same_order_and_ahead_of_the_rest() -> None:
+    bench = Bench(dict.fromkeys(range(6), "evidence") | {6: "trip"}, window=4)
+    assert bench.up() == [0, 1, 2, 3]
+    assert bench.turn(1, Acked(1), LinkDown("lost")) == []
+    assert bench.up(9) == [0, 2, 3, 4]
+
+
+def test_an_answer_of_the_outbox_that_comes_too_late_is_passed_over() -> None:
+    bench = Bench({})
+    bench.up()
+    bench.make(0, "event")
+    want = bench.uplink.wants()[0]
+    bench.uplink.offer(want, [(0, b"x")])
+    bench.uplink.offer(want, [(0, b"x")])
+    assert bench.turn(1) == [0]
+
+
+# Live and backlog
+
+
+def test_a_live_record_overtakes_the_backlog_of_higher_lanes() -> None:
+    bench = Bench(dict.fromkeys(range(50), "event"), window=8)
+    assert bench.up() == [0, 1, 2, 3]
+    bench.make(50, "samples")
+    assert bench.turn(1) == [50]
+    assert bench.turn(2, *acks(0, 50)) == [4]
+
+
+def test_a_live_record_waits_for_older_ones_of_its_own_lane() -> None:
+    bench = Bench({0: "event", 1: "event", 2: "event", 3: "event"}, window=4)
+    bench.up()
+    bench.make(4, "event")
+    assert bench.turn(1) == []
+    assert bench.turn(2, Acked(0)) == [2]
+    assert bench.turn(3, Acked(1)) == [3, 4]
+
+
+def test_evidence_is_never_backlog() -> None:
+    bench = Bench(dict.fromkeys(range(10), "evidence"), window=4)
+    assert bench.up() == [0, 1, 2, 3]
+
+
+def test_backlog_in_flight_is_bounded_in_bytes_too() -> None:
+    bench = Bench(dict.fromkeys(range(20), "samples"), size=BACKLOG_BYTES // 2)
+    assert bench.up() == [0, 1]
+    bench = Bench(dict.fromkeys(range(20), "samples"), size=3 * BACKLOG_BYTES)
+    assert bench.up() == [0]
+
+
+@pytest.mark.parametrize(("waited_s", "published"), [(LIVE_S * 0.99, 4), (LIVE_S * 1.2, 2)])
+def test_what_waited_long_for_a_link_is_backlog(waited_s: float, published: int) -> None:
+    bench = Bench({}, window=4)
+    bench.uplink.step(0)
+    for seq in range(10):
+        bench.make(seq, "health")
+    for eighth in range(1, 9):
+        bench.uplink.step(waited_s * eighth / 8)
+    assert len(bench.turn(waited_s, UP)) == published
+
+
+def test_a_week_of_backlog_does_not_delay_live_records() -> None:
+    """The bound: the bytes of backlog that may be ahead, a live record of each lane, and the way there and back."""
+    world = World(3, Settings(), latency_s=0.2, rate_bps=20_000)
+    world.store(["samples", "samples", "samples", "trip", "health", "health"] * 1120, 600)  # 7 days of 8 h
+    live = []
+    for second in range(10, 200, 5):
+        world.later(second, lambda: live.append(world.make("event", 250)))
+    world.run(200)
+    waited_s = [world.acked_s[seq] - world.made[seq][1] for seq in live]
+    assert max(waited_s) < (BACKLOG_BYTES + 600 + 250) / 20_000 + 0.2 + 0.02
+    assert len(world.sent) > 200 * 20_000 / 600 * 0.9  # and the link is hardly ever idle
+    world.run(400)
+    assert set(world.confirmed) == set(world.made)
+
+
+# Waits
+
+
+def test_waits_double_to_the_longest_and_are_spread() -> None:
+    bench = Bench({}, backoff_s_min=1, backoff_s_max=8)
+    now_s, waits_s = 0.0, []
+    for _ in range(6):
+        bench.turn(now_s)
+        bench.turn(now_s, LinkDown("refused"))
+        waits_s.append(bench.uplink.wake_s() - now_s)
+        now_s += waits_s[-1]
+    assert bench.connects == 6
+    for wait_s, base_s in zip(waits_s, [1, 2, 4, 8, 8, 8], strict=True):
+        assert 0.75 * base_s <= wait_s <= base_s
+    assert len(set(waits_s)) == 6
+
+
+def test_an_authentication_failure_slows_down_and_says_so() -> None:
+    bench = Bench({}, auth_backoff_s=300)
+    bench.turn(0)
+    bench.turn(0, LinkDown("broker:8883 refused the password", is_auth=True))
+    assert bench.said[0].startswith("broker:8883 refused the password; trying only every 2")
+    assert 225 <= bench.uplink.wake_s() <= 300
+    assert bench.uplink.counters()["auth_failures"] == 1
+
+
+def test_the_same_reason_is_said_once_until_the_link_was_up() -> None:
+    bench = Bench({}, backoff_s_max=1)
+    said = []
+    for now_s, answers in enumerate([[], [LinkDown("x")], [], [LinkDown("x")], [], [UP], [LinkDown("x")]]):
+        bench.turn(now_s * 2.0, *answers)
+        said += bench.said
+    assert said == ["x; trying again in 1 s", "connected to broker:8883 with MQTT 5", "x; trying again in 1 s"]
+
+
+@pytest.mark.parametrize(
+    ("useful", "longest_s"),
+    [
+        pytest.param([Acked(0)], 1.0, id="it carried a record"),
+        pytest.param([], 4.0, id="it was up for a moment and carried nothing"),
+    ],
+)
+def test_a_link_that_proved_useful_makes_the_next_wait_short(useful: list[Acked], longest_s: float) -> None:
+    bench = Bench({0: "event"}, backoff_s_min=1, backoff_s_max=60)
+    for now_s in (0.0, 10.0):
+        bench.turn(now_s)
+        bench.turn(now_s, LinkDown("refused"))
+    bench.up(20)
+    bench.turn(21, *useful, LinkDown("lost"))
+    assert 0.75 * longest_s <= bench.uplink.wake_s() - 21 <= longest_s
+
+
+def test_a_link_that_held_long_makes_the_next_wait_short() -> None:
+    bench = Bench({}, backoff_s_min=1, backoff_s_max=60)
+    for now_s in (0.0, 10.0):
+        bench.turn(now_s)
+        bench.turn(now_s, LinkDown("refused"))
+    bench.up(20)
+    bench.turn(80, LinkDown("lost"))
+    assert bench.uplink.wake_s() - 80 <= 1
+
+
+# Receipts
+
+
+def test_with_receipts_an_acknowledgement_is_not_enough() -> None:
+    bench = Bench(dict.fromkeys(range(6), "evidence"), confirm="receipt")
+    bench.up()
+    bench.turn(1, *acks(0, 1, 2, 3, 4))
+    assert bench.confirmed == []
+    assert bench.uplink.counters()["unreceipted"] == 5
+    bench.turn(2, receipt(1, (3, 3)))
+    assert bench.confirmed == [0, 1, 3]
+    bench.turn(3, receipt(3, (5, 5)))
+    assert bench.confirmed == [0, 1, 3, 2]
+    bench.turn(4, Acked(5))  # the receipt was faster
+    assert bench.confirmed == [0, 1, 3, 2, 5]
+
+
+def test_with_puback_receipts_change_nothing() -> None:
+    bench = Bench({0: "event", 1: "event"})
+    bench.up()
+    bench.turn(1, receipt(1), receipt(0, epoch=2))
+    assert bench.confirmed == []
+    assert bench.uplink.counters()["rewinds"] == 0
+
+
+@pytest.mark.parametrize("epoch", [1, 2], ids=["a receipt that goes backwards", "another epoch"])
+def test_a_restored_platform_gets_again_all_that_is_still_here(epoch: int) -> None:
+    bench = Bench(dict.fromkeys(range(8), "evidence"), confirm="receipt", window=6)
+    bench.up()
+    bench.turn(1, *acks(0, 1, 2, 3, 4), receipt(3))
+    assert bench.confirmed == [0, 1, 2, 3]
+    for seq in bench.confirmed:
+        bench.rows.pop(seq)
+    assert bench.turn(2, receipt(2, epoch=epoch)) == []  # not before 5, 6 and 7 are answered: order
+    assert "restored" in bench.said[0]
+    assert bench.turn(3, *acks(5, 6, 7)) == [4, 5, 6, 7]
+    bench.turn(4, *acks(4, 5, 6, 7), receipt(7, epoch=epoch))
+    assert set(bench.confirmed) == set(range(8))
+
+
+def test_a_broker_that_forgot_us_gets_again_what_the_platform_has_not() -> None:
+    bench = Bench(dict.fromkeys(range(4), "evidence"), confirm="receipt")
+    bench.up()
+    bench.turn(1, *acks(0, 1, 2, 3), receipt(0))
+    bench.rows.pop(0)
+    bench.turn(2, LinkDown("lost"))
+    assert bench.up(9, LinkUp("b:1", "5", session_present=False)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"[]", b'{"upto": 99, "epoch": 1}'], ids=["empty", "torn", "list", "ahead"]
+)
+def test_a_bad_receipt_is_counted_and_said_and_confirms_nothing(payload: bytes) -> None:
+    bench = Bench({0: "event"}, confirm="receipt")
+    bench.up()
+    bench.turn(1, Acked(0), Message("receipt", payload))
+    assert bench.said[0].startswith("receipt ignored: ")
+    assert bench.confirmed == []
+    assert bench.uplink.counters()["receipts_bad"] == 1
+
+
+def test_many_confirmed_at_once_are_handed_out_in_portions() -> None:
+    bench = Bench({}, confirm="receipt", window=1000)
+    for seq in range(600):
+        bench.make(seq, "event")
+    bench.up()
+    bench.turn(1, *acks(*range(600)), receipt(599))
+    assert len(bench.confirmed) == 256
+    assert bench.uplink.wake_s() < 0
+    bench.turn(1)
+    bench.turn(1)
+    assert bench.confirmed == list(range(600))
+    assert bench.uplink.wake_s() is None
+
+
+# Weeks
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_two_weeks_of_lost_links_and_restarts_lose_nothing_and_keep_every_order(seed: int) -> None:
+    world = World(seed, Settings(backoff_s_max=300))
+    for _ in range(14):
+        world.live(DAY_S, every_s=400)
+        world.restart()
+    world.run(world.now_s + 3600)
+    assert len(world.made) > 4_000
+    assert world.confirmed == Counter(world.made.keys())  # each exactly once
+    assert {seq for seq, _ in world.sent} == world.made.keys()
+    assert world.most_in_flight <= 20
+    for lane in LANES:
+        assert world.first_arrivals(lane) == sorted(seq for seq, (of, _) in world.made.items() if of == lane)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_platform_that_loses_what_the_broker_promised_has_all_of_it_in_the_end(seed: int) -> None:
+    """The broker forgets what it holds; the platform tells what it stored now and then."""
+    world = World(seed, Settings(confirm="receipt", backoff_s_max=300))
+    for _ in range(20):
+        world.live(3600, every_s=120)
+        if world.rng.random() < 0.5:
+            world.receipt()
+            world.run(world.now_s + 1)
+        else:
+            for seq in world.rng.sample(sorted(world.made), 5):  # lost on the way from broker to platform
+                if world.confirmed[seq] == 0:
+                    _, world.stored = world.stored.split(type(world.stored)([(seq, seq)]))
+            world.keeps_session = False
+            world.drop()
+    world.run(world.now_s + 600)
+    world.receipt()
+    world.run(world.now_s + 600)
+    assert all(seq in world.stored for seq in world.made)
+    assert world.confirmed.keys() == world.made.keys()
+    assert world.uplink.counters()["rewinds"] > 0
+    assert world.most_in_flight <= 20
