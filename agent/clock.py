@@ -1,0 +1,89 @@
+"""Boot time, wall time, and when their relation is written down. Physics runs on the first; it dates the records."""
+
+import ctypes
+import time
+from dataclasses import dataclass
+from typing import Any
+
+STEP_US = 100_000
+"""A wall clock that moved this much against boot time was stepped."""
+
+EVERY_US = 600_000_000
+"""While driving the relation is written down this often: quartz drifts some 20 µs/s, 12 ms in that time."""
+
+TRIES = 3
+_UNSYNCHRONISED = 0x0040  # STA_UNSYNC in <sys/timex.h>
+_LIBC = ctypes.CDLL(None)
+
+
+class _Timex(ctypes.Structure):
+    """The head of struct timex (adjtimex(2)), and room for the rest of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Both clocks at one instant. `u_us` bounds the error of utc_us; None: nobody vouches for it.
+
+    `source` is "ntp" when the kernel says that chrony, timesyncd or the like keeps its clock right, else "system".
+    """
+
+    boot_us: int
+    utc_us: int
+    u_us: int | None
+    source: str
+
+    def body(self, boot: int) -> dict[str, Any]:
+        """The body of a clock record of this boot."""
+        return {
+            "boot": boot,
+            "boot_us": self.boot_us,
+            "utc_us": self.utc_us,
+            "u_us": self.u_us,
+            "source": self.source,
+        }
+
+
+def boot_us() -> int:
+    """Microseconds since the kernel started, suspend included (CLOCK_BOOTTIME). Never steps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def utc_us() -> int:
+    """Microseconds since 1970 UTC, as the wall clock has it now."""
+    return time.time_ns() // 1000
+
+
+def read_clocks() -> Reading:
+    """Both clocks at one instant: the closest of a few tries, so that a switch to another process does no harm."""
+    pairs = ((boot_us(), utc_us(), boot_us()) for _ in range(TRIES))
+    before_us, wall_us, after_us = min(pairs, key=lambda pair: pair[2] - pair[0])
+    error_us = _kernel_error_us()
+    if error_us is not None:
+        error_us += after_us - before_us
+    return Reading((before_us + after_us) // 2, wall_us, error_us, "system" if error_us is None else "ntp")
+
+
+def is_due(last: Reading | None, now: Reading, *, is_driving: bool) -> bool:
+    """Whether a clock record is due: at the start, after a step, when trust changed, every 10 min of driving."""
+    if last is None or last.source != now.source:
+        return True
+    moved_us = (now.utc_us - now.boot_us) - (last.utc_us - last.boot_us)
+    return abs(moved_us) > STEP_US or (is_driving and now.boot_us - last.boot_us >= EVERY_US)
+
+
+def _kernel_error_us() -> int | None:
+    """The kernel's bound for the error of its clock (adjtimex(2)); None while nothing keeps it right."""
+    state = _Timex()
+    if _LIBC.adjtimex(ctypes.byref(state)) < 0 or state.status & _UNSYNCHRONISED:
+        return None
+    return int(state.maxerror)
