@@ -1,0 +1,83 @@
+"""`tbox report`: a trip of this terminal, a file of records or a recording, as one HTML page."""
+
+import argparse
+from pathlib import Path
+
+from agent import drives, proof, replay, settings_file, vehicle
+from agent.drives import Drives
+from agent.errors import InputError, StorageError
+from agent.outbox import STORE_NAME
+from agent.page import page
+from agent.recordfile import SQLITE_MAGIC, Pile, read_pile
+
+RECORD_HEADS = (0xC4, 0xC5, 0xC6)
+"""How a record file begins: a msgpack bin. No text and no recording begins so."""
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Write the page to asked.output. InputError: nothing there to report; StorageError: the page cannot be written."""
+    source = Path(asked.what)
+    if source.is_file():
+        gathered = _of_records(read_pile(source)) if _holds_records(source) else _of_recording(source, asked)
+        title = f"Driving report, {source.name}"
+    elif asked.what.isdecimal():
+        gathered, title = _of_terminal(int(asked.what), asked), f"Driving report, trip {asked.what}"
+    else:
+        raise InputError(f"{asked.what}: no such file, and no number of a trip; `tbox trips list` says which there are")
+    told = (gathered.trips, gathered.events, gathered.samples, gathered.counters)
+    _write(asked.output, page(title, *told, notes=gathered.notes))
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as why:
+        raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
+
+
+def _holds_records(path: Path) -> bool:
+    """Whether the file is one of records or a store, not a recording."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(SQLITE_MAGIC))
+    except OSError as why:
+        raise InputError(f"{path}: cannot be read: {why.strerror}") from None
+    return head == SQLITE_MAGIC or head[:1] in [bytes([first]) for first in RECORD_HEADS]
+
+
+def _of_recording(path: Path, asked: argparse.Namespace) -> Drives:
+    """The recording, through the same core and trip logic as `tbox replay`."""
+    settings = settings_file.load(asked.config, asked.sets)
+    table = vehicle.load(asked.vehicle or Path(settings.vehicle.map))
+    recording = replay.opened([path], asked.format)
+    gathered = drives.from_replay(replay.replay(settings, table, recording))
+    replay.warn(recording)
+    gathered.notes += [f"Partly read: {warning}." for warning in recording.warnings]
+    return gathered
+
+
+def _of_terminal(number: int, asked: argparse.Namespace) -> Drives:
+    """A closed trip of this terminal by the number of its first record, as `tbox trips list` prints it."""
+    state = Path(settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets).device.state_dir)
+    gathered = _of_records(read_pile(state / STORE_NAME))
+    index = next((index for index, trip in enumerate(gathered.trips) if trip["trip"] == number), None)
+    if index is None:
+        raise InputError(f"there is no closed trip {number} on this terminal; `tbox trips list` says which there are")
+    start_s, end_s = gathered.trips[index]["start_s"], gathered.trips[index]["end_s"]
+    if not any(start_s <= row["time_s"] <= end_s for row in gathered.samples):
+        gathered.notes.append("Its samples are no longer on this terminal: delivered ones make room.")
+    return gathered.only(index)
+
+
+def _of_records(pile: Pile) -> Drives:
+    """The records, and what `tbox verify` says of them."""
+    gathered, found = drives.from_records(pile.records), proof.check([pile])
+    gathered.notes.append(
+        f"{found.records} records of device {found.device}, numbers {found.first} to {found.last}; "
+        f"{found.seals} seals are the device's and vouch for everything up to number {found.sealed_upto}."
+    )
+    if found.is_good:
+        gathered.notes.append("Nothing is missing, altered or exchanged (tbox verify).")
+    gathered.notes += [f"Does not hold: {problem}." for problem in found.problems]
+    return gathered

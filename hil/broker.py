@@ -1,0 +1,128 @@
+"""A broker for the bench, on the loopback only: mosquitto where it is installed, else amqtt, in a process of its own.
+
+python -m hil.broker --port N        (amqtt; what `start` runs when there is no mosquitto)
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+SBIN = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+"""Where mosquitto is put on machines whose PATH leaves it out."""
+START_S = 10.0
+STOP_S = 3.0
+ATTEMPTS = 5
+
+
+class BrokerError(Exception):
+    """No broker could be started; the text says which was tried and what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A running broker. `version` is the MQTT version it speaks."""
+
+    name: str
+    version: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it; it keeps nothing."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def find_mosquitto() -> str | None:
+    """Its path, or None when it is not installed."""
+    return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *SBIN)))
+
+
+def start(folder: Path, *, embedded: bool = False) -> Broker:
+    """A broker that takes connections when this returns; `folder` holds its settings and log. BrokerError."""
+    mosquitto = None if embedded else find_mosquitto()
+    log = folder / "broker.log"
+    for _ in range(ATTEMPTS):
+        port = free_port()
+        command = _amqtt(port) if mosquitto is None else _mosquitto(mosquitto, port, folder)
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 # our own words
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        if mosquitto is None:
+            broker = Broker("amqtt", "3.1.1", port, process)
+        else:
+            broker = Broker("mosquitto", "5", port, process)
+        if _is_up(broker):
+            return broker
+        broker.stop()
+    raise BrokerError(f"{broker.name} did not start; it said: {log.read_text(errors='replace')[-500:].strip()}")
+
+
+def _mosquitto(path: str, port: int, folder: Path) -> list[str]:
+    """The command for mosquitto, after writing its settings."""
+    settings = folder / "mosquitto.conf"
+    settings.write_text(f"listener {port} {HOST}\nallow_anonymous true\npersistence false\nlog_dest stderr\n")
+    return [path, "-c", str(settings)]
+
+
+def _amqtt(port: int) -> list[str]:
+    return [sys.executable, "-m", "hil.broker", "--port", str(port)]
+
+
+def _is_up(broker: Broker) -> bool:
+    """Whether it takes connections before START_S are over."""
+    give_up_s = time.monotonic() + START_S
+    while time.monotonic() < give_up_s and broker.process.poll() is None:
+        try:
+            socket.create_connection((HOST, broker.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+async def serve(port: int) -> None:
+    """The embedded broker, for ever."""
+    from amqtt.broker import Broker as Embedded  # noqa: PLC0415 # an extra, needed only in this process
+
+    anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    listeners = {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}}
+    await Embedded({"listeners": listeners, "plugins": anonymous}).start()
+    await asyncio.Event().wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the embedded broker in this process."""
+    parser = argparse.ArgumentParser(prog="python -m hil.broker", description="The embedded MQTT broker (amqtt).")
+    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1")
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(serve(parser.parse_args(arguments).port))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
