@@ -223,7 +223,7 @@ class Agent:
             if not self.held and (is_told or now_us - since_us > LEAVE_US):
                 return
             self.systemd.beat(now_us)
-            select.select([self.link, self.writer], [], [], GATHER_S)
+            select.select([self.link.fileno(), self.writer.fileno()], [], [], GATHER_S)
 
     def _frames(self) -> dict[str, int]:
         """The conserved frame counters a seal states."""

@@ -4,6 +4,8 @@ A seal's body, in this order:
 
     from, upto      the records it vouches for; the seal before (itself not yet vouched for) is the first of them
     head            SHA-256 of record `upto`, 32 bytes: the same as the seal's own `prev`
+    digest          d = SHA-256(d + hash) over the hashes of from..upto, begun with 32 zeros: proves each of them, also
+                    beside records of which only the hash is left
     counts          records in from..upto by kind
     frames          the core's conserved counters, since the agent started
     losses          what was lost and why: reasons to counts; records dropped in from..upto are `records: <reason>`
@@ -16,6 +18,7 @@ So the signature covers the tag, the chain head (`prev`), the body, and the seal
 key travels in the `key` record (the first of all) and in every `boot` record; its SHA-256 begins with the device's id.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -54,6 +57,7 @@ class Tail:
     next_seq: int = 0
     head: bytes = ZEROS
     sealed_upto: int = -1
+    digest: bytes = ZEROS
     counts: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     open_boot: int = 0
@@ -71,6 +75,7 @@ class Tail:
             boot=record.boot,
             next_seq=record.seq + 1,
             head=record.hash,
+            digest=roll(fresh.digest, record.hash),
             counts=counts,
             dropped=_dropped(fresh.dropped, record),
             open_boot=record.boot,
@@ -144,6 +149,7 @@ class Ledger:
             "from": tail.sealed_upto + 1,
             "upto": tail.next_seq - 1,
             "head": tail.head,
+            "digest": tail.digest,
             "counts": dict(sorted(tail.counts.items())),
             "frames": dict(self._frames),
             "losses": losses,
@@ -160,6 +166,11 @@ class Ledger:
         record = make(kind, self._key.device, self._boot, tail.next_seq, t_us, tail.head, body)
         self.tail = tail.after(record)
         return record
+
+
+def roll(digest: bytes, hash_: bytes) -> bytes:
+    """The digest over one hash more; it begins with ZEROS."""
+    return hashlib.sha256(digest + hash_).digest()
 
 
 def signed_bytes(seq: int, boot: int, t_us: int, device: bytes, prev: bytes, body: Mapping[str, Any]) -> bytes:

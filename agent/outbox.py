@@ -40,8 +40,9 @@ ROW_BYTES = 160
 CONFIRM_ROWS = 512
 BUDGET_BYTES_MIN = 512 * 1024
 _KEPT_KINDS = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
-_KEY = kind_number("key")
+_KEY, _SEAL = kind_number("key"), kind_number("seal")
 _WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
+_FORGET = "DELETE FROM records WHERE kind!=? AND seq < (SELECT max(seq) FROM records WHERE kind=? AND seq<=?)"
 _KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
 
 
@@ -256,7 +257,7 @@ class Outbox:
             strip(self._connection, [seq for seq, _, kind in waiting if kind not in _KEPT_KINDS], KEPT)
             self._connection.execute(_KEEP, (KEPT, seqs))
             old = min(self._tail.next_seq - HISTORY_RECORDS, self._floor())
-            self._connection.execute("DELETE FROM records WHERE seq<? AND kind!=?", (old, _KEY))
+            self._connection.execute(_FORGET, (_KEY, _SEAL, old))
         for _, lane, _ in waiting:
             self._depth[LANES[lane]] -= 1
 

@@ -18,7 +18,7 @@ END_WORDS = {
     "stopped": "stood long enough with the engine off",
     "end_of_input": "the recording ends here",
     "power_cut": "the power was cut",
-    "shutdown": "the agent was stopped",
+    "agent_stopped": "the agent was stopped",
 }
 UNKNOWN = "–"  # noqa: RUF001  (the dash of a table's empty cell)
 

@@ -1,9 +1,9 @@
 """Does the account hold? Chain, completeness, seals, boots; names the record that is wrong. Pure.
 
 What proves what. The chain shows any change, removal or exchange between two records that are there. A seal's signature
-vouches for everything up to it, so what was forged together with its chain fails at the next seal. A `gap` record
-excuses missing records only when a seal vouches for it. Behind the last seal nothing is proven yet: it is said how much
-that is.
+vouches for all it covers: through its digest, and through the chain, so what was forged together with its chain fails
+at the next seal. A `gap` record excuses missing records only when a seal vouches for it. What no seal vouches for, yet
+or for ever, is said.
 """
 
 from collections import Counter
@@ -22,16 +22,17 @@ RANGES_MAX = 10
 
 def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
     """All there is to check of these piles as one account; `public` is the device's key, where it is known already."""
-    proof = _Proof()
+    proof = _Proof(min((pile.first for pile in piles), default=0))
     proof.gather(piles)
     if proof.records:
         proof.check_seals(_keys(piles, public))
-        proof.account_for_losses()
-        proof.check_holes(_start(piles))
         proof.check_links()
+        proof.check_digests()
+        proof.account_for_losses()
+        proof.check_holes()
         proof.check_counts()
         proof.check_boots()
-        proof.sum_up(_start(piles))
+        proof.sum_up()
     else:
         proof.wrong(None, "there is no whole record in it")
     return proof.report

@@ -4,8 +4,8 @@ Such a file is a row of frames, each a msgpack bin (0xC4, 0xC5 or 0xC6, the leng
 
     the exact bytes of a record (DESIGN 4), in any order of lanes
     [seq, kind, hash]                  a stub: that record is not in this file, its kind's number and SHA-256 are
-    {"public": .., "after": [seq, hash]}   at the head of an export: the device's public key, and the record before its
-                                       first, where it is a part of the account only
+    {"public": .., "first": seq}       at the head of an export: the device's public key, and the first number that is
+                                       in it, for it may be a part of the account
 
 A receiver needs the first only. What cannot be read is passed over, and said, up to the next frame that is one.
 """
@@ -15,13 +15,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
 from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, pack, unpack
 from agent.errors import InputError, StorageError
+from agent.key import KEY_BYTES
 from agent.store import open_readable
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
+
+Row = tuple[int, int, bytes, bytes | None]
+"""Of a store: number, kind's number, hash, and the bytes unless only the stub is left."""
 
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 
@@ -35,7 +37,7 @@ class Pile:
     stubs: dict[int, tuple[str, bytes]] = field(default_factory=dict)
     is_export: bool = False
     public: bytes | None = None
-    after: tuple[int, bytes | None] | None = None
+    first: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -49,10 +51,9 @@ def stub_frame(seq: int, kind: int, digest: bytes) -> bytes:
     return frame(pack([seq, kind, digest]))
 
 
-def head_frame(public: bytes | None, after: tuple[int, bytes] | None) -> bytes:
+def head_frame(public: bytes, first: int) -> bytes:
     """The frame at the head of an export."""
-    head: dict[str, Any] = {} if public is None else {"public": public}
-    return frame(pack(head if after is None else head | {"after": list(after)}))
+    return frame(pack({"public": public, "first": first}))
 
 
 def read_pile(path: Path) -> Pile:
@@ -70,8 +71,8 @@ def read_pile(path: Path) -> Pile:
     return pile
 
 
-def rows_of(connection: sqlite3.Connection) -> Iterator[tuple[int, int, bytes, bytes | None]]:
-    """Number, kind, hash and bytes (None: gone, only the stub is left) of everything in a store, by number."""
+def rows_of(connection: sqlite3.Connection) -> Iterator[Row]:
+    """Everything in a store, by number."""
     yield from connection.execute("SELECT seq, kind, hash, raw FROM records ORDER BY seq")
 
 
@@ -94,8 +95,7 @@ def _read_store(path: Path) -> Pile:
             pile.stubs[seq] = (kind_name(kind), digest)
         else:
             _take(pile, raw, f"row {seq}")
-    start = first_of([seq for seq, *_ in rows])
-    pile.after = (start - 1, None) if start else None
+    pile.first = first_of([seq for seq, *_ in rows])
     return pile
 
 
@@ -156,22 +156,8 @@ def _take_other(pile: Pile, content: bytes) -> bool:
     match other:
         case [int(seq), int(kind), bytes(digest)] if seq >= 0 and kind >= 0 and len(digest) == HASH_BYTES:
             pile.stubs[seq] = (kind_name(kind), digest)
-        case dict() if other.keys() <= {"public", "after"}:
-            return _take_head(pile, other)
+        case {"public": bytes(public), "first": int(first)} if len(other) == 2 and len(public) == KEY_BYTES and first >= 0:
+            pile.is_export, pile.public, pile.first = True, public, first
         case _:
             return False
     return True
-
-
-def _take_head(pile: Pile, head: dict[str, Any]) -> bool:
-    match head.get("after"):
-        case None:
-            pass
-        case [int(seq), bytes(digest)] if seq >= 0 and len(digest) == HASH_BYTES:
-            pile.after = (seq, digest)
-        case _:
-            return False
-    public = head.get("public")
-    pile.is_export = True
-    pile.public = public if isinstance(public, bytes) else None
-    return public is None or isinstance(public, bytes)

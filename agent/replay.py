@@ -174,7 +174,7 @@ def _print_summary(things: Iterable[Told]) -> None:
                 print(_event_line(event, trip))
             case TripEnded(trip, summary):
                 print(_trip_line(trip, summary))
-            case {"record": "counters"}:
+            case dict() if thing["record"] == "counters":
                 rejected = sum(thing["rejected"].values())
                 counts = f"decoded {thing['decoded']}, unmapped {thing['unmapped']}, rejected {rejected}"
                 print(f"frames in {thing['frames_in']}, {counts}")

@@ -13,7 +13,7 @@ from typing import Any
 from agent.codec import CodecError, Record, decode, kind_number
 from agent.errors import InputError, StorageError
 from agent.outbox import STORE_NAME
-from agent.recordfile import first_of, frame, head_frame, rows_of, stub_frame
+from agent.recordfile import Row, first_of, frame, head_frame, rows_of, stub_frame
 from agent.store import KEPT, guarded, open_readable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,18 +74,19 @@ def export(state: Path, output: Path, number: int | None = None) -> int:
         trips, _ = _trips(connection)
         rows = list(rows_of(connection))
         public = _public(connection)
-    first, last = first_of([seq for seq, *_ in rows]), rows[-1][0] if rows else -1
+    if public is None or not rows:
+        raise InputError(f"{state}: there is nothing to export yet")
+    first, last = first_of([seq for seq, *_ in rows]), rows[-1][0]
+    begin = first
     if number is not None:
         trip = _find(trips, number)
-        first, last = trip.number, _sealed_at(rows, trip.end.seq if trip.end else last)
-    frames = list(_frames([row for row in rows if first <= row[0] <= last], public))
-    if len(frames) < 2:
-        raise InputError(f"{state}: there is nothing to export yet")
+        begin, first, last = _span(rows, trip, first)
+    frames = [head_frame(public, first)] + [_frame(row, begin) for row in rows if first <= row[0] <= last]
     try:
         output.write_bytes(b"".join(frames))
     except OSError as error:
         raise StorageError(f"{output}: cannot be written: {error.strerror}") from error
-    print(f"{output}: {len(frames) - 1} records, seq {first}..{last}; check them with: tbox verify {output}")
+    print(f"{output}: seq {begin}..{last}; check it with: tbox verify {output}")
     return 0
 
 
@@ -209,19 +210,15 @@ def _public(connection: sqlite3.Connection) -> bytes | None:
     return None
 
 
-def _sealed_at(rows: Sequence[tuple[int, int, bytes, bytes | None]], seq: int) -> int:
-    """The number of the first seal behind this one; the last there is when none follows."""
-    seal = kind_number("seal")
-    return next((row[0] for row in rows if row[1] == seal and row[0] > seq), rows[-1][0])
+def _span(rows: Sequence[Row], trip: Trip, first: int) -> tuple[int, int, int]:
+    """A trip's first record; the seal before it, from where hashes are needed for the proof; the seal that closes it."""
+    seals = [row[0] for row in rows if row[1] == kind_number("seal")]
+    before = [seq for seq in seals if first <= seq < trip.number]
+    behind = [seq for seq in seals if trip.end and seq > trip.end.seq]
+    return trip.number, before[-1] if before else first, behind[0] if behind else rows[-1][0]
 
 
-def _frames(rows: Sequence[tuple[int, int, bytes, bytes | None]], public: bytes | None) -> Iterator[bytes]:
-    """The head, then every record or its stub; leading stubs become the place where the export begins."""
-    whole = next((place for place, row in enumerate(rows) if row[3] is not None), None)
-    if whole is None:
-        return
-    seq, _, _, raw = rows[whole]
-    assert raw is not None
-    yield head_frame(public, (seq - 1, decode(raw).prev) if seq else None)
-    for number, kind, digest, content in rows[whole:]:
-        yield stub_frame(number, kind, digest) if content is None else frame(content)
+def _frame(row: Row, begin: int) -> bytes:
+    """A record, or its stub where it is gone or comes before what was asked for."""
+    seq, kind, digest, raw = row
+    return stub_frame(seq, kind, digest) if raw is None or seq < begin else frame(raw)

@@ -124,7 +124,7 @@ class Uplink:
 
     def wants(self) -> list[Want]:
         """What to read from the outbox and `offer` before the next step; bounded to one window a lane."""
-        if self.state != "up" or self._must_rewind:
+        if self.state != "up":
             return []
         return [
             Want(lane.name, lane.after_seq, self._window - len(lane.ready))

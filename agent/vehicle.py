@@ -210,7 +210,7 @@ def _compile_in_child(path: Path) -> Table:
     """The table as a process of its own makes it."""
     words = [sys.executable, "-P", "-m", "agent.compile", str(path), "-"]
     try:
-        done = subprocess.run(words, capture_output=True, timeout=CHILD_S_MAX, check=False)  # noqa: S603  (our own words)
+        done = subprocess.run(words, capture_output=True, timeout=CHILD_S_MAX, check=False)  # noqa: S603  (ours)
     except (OSError, subprocess.TimeoutExpired) as why:
         raise SettingsError(f"{path}: cannot be compiled here ({why}); use tbox vehicle compile") from None
     if done.returncode != 0:

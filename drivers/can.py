@@ -5,15 +5,15 @@ is. SocketCAN is told so, and its bit rate, by whoever sets the link up:
 `ip link set can0 up type can bitrate 500000 listen-only on`.
 """
 
-from collections.abc import Collection, Mapping
+import errno
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import can
 from can.interfaces import BACKENDS
 
-from drivers.batch import EXTENDED
 from drivers.errors import DeviceError, DriverError
 from drivers.inbox import Inbox
 from drivers.message import pack
@@ -41,6 +41,12 @@ LISTEN_ONLY: Mapping[str, Mapping[str, Any]] = {
 }
 """How each interface of python-can 4.6 that knows the mode is asked for it."""
 
+FIXES = {
+    errno.ENODEV: ": is it plugged in, and is that its name? See `ip link`",
+    errno.EAFNOSUPPORT: ": this kernel has no CAN: modprobe can_raw",
+    errno.EACCES: ": may this user open it? Serial ports belong to the group dialout",
+}
+
 NONSENSE = (ValueError, IndexError, KeyError, TypeError)
 """What python-can's readers raise, some of it wrapped, when an adapter's bytes are no message."""
 
@@ -54,9 +60,9 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
     fd: bool = False,
     listen_only: bool = True,
     options: Mapping[str, Any] | None = None,
-    filters: Collection[int] | None = None,
+    filters: Sequence[Mapping[str, Any]] = (),
 ) -> Source:
-    """Open a bus; its frames carry the channel `number`. `filters`: the identifiers wanted (with EXTENDED); None: all.
+    """Open a bus; its frames carry the channel `number`. `filters`: what is wanted, as python-can says it; none: all.
 
     Raises DriverError when there is no such interface or option, DeviceError when the device is not there.
     """
@@ -69,18 +75,12 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
         wanted |= LISTEN_ONLY.get(interface, {})
     bus = _open(interface, channel, wanted | dict(options or {}))
     if filters and len(filters) <= FILTERS_MAX:
-        bus.set_filters([_filter(identifier) for identifier in sorted(filters)])
+        bus.set_filters(cast("list[can.typechecking.CanFilter]", filters))
     if interface == "socketcan":
         from drivers.socketcan import SocketCan  # noqa: PLC0415 - only Linux with its extension built has it
 
         return SocketCan(bus, channel, number)
     return ThreadedCan(bus, channel, number)
-
-
-def _filter(identifier: int) -> can.typechecking.CanFilter:
-    """Exactly this identifier, in python-can's words."""
-    extended = bool(identifier & EXTENDED)
-    return {"can_id": identifier & ~EXTENDED, "can_mask": 0x1FFFFFFF if extended else 0x7FF, "extended": extended}
 
 
 def _open(interface: str, channel: str, wanted: Mapping[str, Any]) -> can.BusABC:
@@ -95,7 +95,8 @@ def _open(interface: str, channel: str, wanted: Mapping[str, Any]) -> can.BusABC
     except (can.CanError, OSError) as error:
         if isinstance(error.__cause__, (TypeError, ValueError)):  # python-can wraps some of these
             raise DriverError(f"{where}: an option is wrong ({_listed(wanted)}): {error}") from error
-        raise DeviceError(f"{where}: cannot be opened: {error}") from error
+        fix = FIXES.get(getattr(error, "errno", None) or 0, "")
+        raise DeviceError(f"{where}: cannot be opened: {error}{fix}") from error
 
 
 def _listed(wanted: Mapping[str, Any]) -> str:

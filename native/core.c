@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SECOND_US 1000000
+#define TIME_MOST_US 4000000000000000000
 #define QUIET_US 12000000 /* after so long without input, seconds are skipped */
 
 static size_t core_bytes(void)
@@ -91,16 +92,31 @@ static void advance(tbox_core_t *self, int64_t t_us)
     }
 }
 
+/* Times beyond any clock would only make the sums of times overflow. */
+static bool is_time(int64_t t_us)
+{
+    return t_us > -TIME_MOST_US && t_us < TIME_MOST_US;
+}
+
+static void take(tbox_core_t *self, const tbox_input_t *input)
+{
+    self->counters.inputs++;
+    if (!is_time(input->t_us)) {
+        self->counters.values[TBOX_VALUE_INVALID]++;
+        return;
+    }
+    advance(self, input->t_us);
+    ring_take(&self->ring, input);
+    input_take(self, input);
+    note_engine(self, self->now_us);
+}
+
 size_t tbox_feed(tbox_core_t *self, const tbox_input_t *inputs, size_t count)
 {
     size_t used = 0;
 
     for (; used < count && queue_has_room(&self->queue); used++) {
-        advance(self, inputs[used].t_us);
-        ring_take(&self->ring, &inputs[used]);
-        input_take(self, &inputs[used]);
-        note_engine(self, self->now_us);
-        self->counters.inputs++;
+        take(self, &inputs[used]);
     }
     return used;
 }

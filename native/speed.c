@@ -14,6 +14,8 @@
 #define IMPOSSIBLE_MPS2 12.0    /* no road car, on any tyre */
 #define SHORTEST_US 100000      /* over less, noise alone is a slope */
 #define FROZEN_MPS2 10.0        /* not out of a value that stood still for several refreshes either */
+#define SLOWEST_US 15000000     /* a signal that comes more rarely is only full of holes */
+#define BEFORE_US 1000000       /* so long before the first point it is taken as that */
 #define CHANGES_KNOWN 3
 #define SLOW_ROWS_US 800000     /* rows this far apart are refreshes themselves */
 
@@ -146,12 +148,14 @@ speed_row_t speed_take(speed_t *self, uint64_t *values, int64_t t_us, double mps
         self->seen_us = t_us;
         return restart(self, t_us, mps);
     }
+    if (t_us - self->seen_us <= SLOWEST_US) {
+        intervals_add(&self->rows, t_us - self->seen_us);
+    }
+    self->seen_us = t_us;
     if (t_us - self->row.t_us > hole_us) {
-        self->seen_us = t_us;
+        learn_refresh(self);
         return restart(self, t_us, mps);
     }
-    intervals_add(&self->rows, t_us - self->seen_us);
-    self->seen_us = t_us;
     if ((t_us - self->row.t_us) * 4 < intervals_quantile(&self->rows, 60) || t_us == self->row.t_us) {
         values[TBOX_VALUE_TWIN]++;
         return SPEED_TWIN;
@@ -203,5 +207,5 @@ double speed_at(const speed_t *self, int64_t t_us)
         }
         after = before;
     }
-    return (double)NAN;
+    return after->t_us - t_us <= BEFORE_US ? after->mps : (double)NAN;
 }

@@ -91,6 +91,15 @@ def test_in_flight_is_at_most_the_window_and_what_the_broker_takes(
     assert bench.turn(2, Acked(0)) == [fits]
 
 
+def test_no_more_is_read_from_the_outbox_than_the_window_can_take() -> None:
+    bench = Bench(dict.fromkeys(range(10), "event"), window=4)
+    bench.turn(0)
+    bench.uplink.hear(0, [UP])
+    assert [want for want in bench.uplink.wants() if want.lane == "event"] == [("event", -1, 4)]
+    assert bench.turn(1) == [0, 1]
+    assert [want for want in bench.uplink.wants() if want.lane == "event"] == [("event", 3, 2)]
+
+
 def test_acknowledged_is_confirmed_once_and_strangers_are_passed_over() -> None:
     bench = Bench({0: "event", 1: "event"})
     bench.up()
@@ -134,6 +143,11 @@ def test_a_live_record_waits_for_older_ones_of_its_own_lane() -> None:
     assert bench.turn(1) == []
     assert bench.turn(2, Acked(0)) == [2]
     assert bench.turn(3, Acked(1)) == [3, 4]
+
+
+def test_a_window_of_one_carries_backlog_too() -> None:
+    bench = Bench({0: "samples"}, window=1)
+    assert bench.up() == [0]
 
 
 def test_evidence_is_never_backlog() -> None:
@@ -198,6 +212,9 @@ def test_an_authentication_failure_slows_down_and_says_so() -> None:
     assert bench.said[0].startswith("broker:8883 refused the password; trying only every 2")
     assert 225 <= bench.uplink.wake_s() <= 300
     assert bench.uplink.counters()["auth_failures"] == 1
+    bench.turn(400)
+    bench.turn(400, LinkDown("lost"))
+    assert bench.uplink.wake_s() - 400 <= 1  # which is the least wait still
 
 
 def test_the_same_reason_is_said_once_until_the_link_was_up() -> None:
@@ -258,18 +275,22 @@ def test_with_puback_receipts_change_nothing() -> None:
     bench.up()
     bench.turn(1, receipt(1), receipt(0, epoch=2))
     assert bench.confirmed == []
+    bench.turn(2, *acks(0, 1))
+    assert bench.confirmed == [0, 1]
     assert bench.uplink.counters()["rewinds"] == 0
 
 
-@pytest.mark.parametrize("epoch", [1, 2], ids=["a receipt that goes backwards", "another epoch"])
-def test_a_restored_platform_gets_again_all_that_is_still_here(epoch: int) -> None:
+@pytest.mark.parametrize(
+    ("upto", "epoch"), [(2, 1), (3, 2)], ids=["a receipt that goes backwards", "another epoch, and no less stored"]
+)
+def test_a_restored_platform_gets_again_all_that_is_still_here(upto: int, epoch: int) -> None:
     bench = Bench(dict.fromkeys(range(8), "evidence"), confirm="receipt", window=6)
     bench.up()
     bench.turn(1, *acks(0, 1, 2, 3, 4), receipt(3))
     assert bench.confirmed == [0, 1, 2, 3]
     for seq in bench.confirmed:
         bench.rows.pop(seq)
-    assert bench.turn(2, receipt(2, epoch=epoch)) == []  # not before 5, 6 and 7 are answered: order
+    assert bench.turn(2, receipt(upto, epoch=epoch)) == []  # not before 5, 6 and 7 are answered: order
     assert "restored" in bench.said[0]
     assert bench.turn(3, *acks(5, 6, 7)) == [4, 5, 6, 7]
     bench.turn(4, *acks(4, 5, 6, 7), receipt(7, epoch=epoch))
