@@ -1,10 +1,11 @@
 """What is written down of a drive: bodies of records, the open chunk of samples, and what a power cut leaves. Pure.
 
 Times in bodies are microseconds of the boot the record was numbered in; a body that tells of an earlier boot (closed
-after a power cut) names it in `boot`. `trip` is the seq of the trip's `trip_start`. Samples begin when their trip is
-numbered.
+after a power cut) names it in `boot`. `trip` is the seq of the trip's `trip_start`; its samples reach back to its
+begin, BEFORE_SAMPLES at most.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,9 @@ from agent.settings import Samples
 from agent.trip import EventFound, Moment, TripEnded, TripStarted
 
 SAMPLE_US = 1_000_000
+
+BEFORE_SAMPLES = 60
+"""Seconds kept before a trip is numbered: it then has its launch, and the end of a long stand before it."""
 
 RESOLUTION: Mapping[str, float] = {
     "speed": 0.01, "rpm": 1.0, "throttle": 0.1, "load": 0.1, "brake": 1.0, "coolant": 1.0, "fuel": 0.1,
@@ -43,6 +47,7 @@ class Account:
         self._rules_id = rules_id
         self._trip_seq: int | None = None
         self._chunk: list[Sample] = []
+        self._before: deque[Sample] = deque(maxlen=BEFORE_SAMPLES)
 
     @property
     def is_driving(self) -> bool:
@@ -62,7 +67,8 @@ class Account:
         match moment:
             case TripStarted():
                 records = self._ledger.number("trip_start", t_us, {"start_us": moment.start_us})
-                self._trip_seq, self._chunk = records[0].seq, []
+                self._trip_seq = records[0].seq
+                self._chunk = _unbroken([sample for sample in self._before if sample.at_us > moment.start_us])
                 return records
             case EventFound(event, trip):
                 return self._ledger.number("event", t_us, self._event(event, None if trip is None else self._trip_seq))
@@ -72,6 +78,7 @@ class Account:
     def sample(self, sample: Sample) -> list[Record]:
         """A second of the drive; a record when the chunk is full."""
         if self._trip_seq is None:
+            self._before.append(sample)
             return []
         records = self._close_chunk(sample.at_us) if self._is_full(sample) else []
         self._chunk.append(sample)
@@ -108,6 +115,7 @@ class Account:
         records = self._close_chunk(t_us)
         records += self._ledger.number("trip_end", t_us, {"trip": self._trip_seq, "rules": self._rules_id, **summary})
         self._trip_seq = None
+        self._before.clear()
         return records
 
     def _is_full(self, sample: Sample) -> bool:
@@ -140,6 +148,14 @@ class Account:
 
     def _all(self, t_us: int, bodies: Iterable[tuple[str, dict[str, Any]]]) -> list[Record]:
         return [record for kind, body in bodies for record in self._ledger.number(kind, t_us, body)]
+
+
+def _unbroken(samples: list[Sample]) -> list[Sample]:
+    """The last of these that follow each other second by second."""
+    first = len(samples) - 1
+    while first > 0 and samples[first].at_us - samples[first - 1].at_us == SAMPLE_US:
+        first -= 1
+    return samples[max(first, 0) :]
 
 
 def _opened(journal: bytes | None) -> dict[str, Any] | None:

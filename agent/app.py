@@ -73,6 +73,7 @@ class Agent:
         self.writer = Writer(outbox)
         self.rack = _rack(settings, table, (self.link.fileno(), self.writer.fileno()))
         self.is_stopping = False
+        self._link_said = "not connected yet"
         self._asked: dict[str, Want] = {}
         self._clock: clock.Reading | None = None
         self._clock_us = self._journal_us = 0
@@ -184,7 +185,8 @@ class Agent:
         """Hear the link, do what the uplink decides."""
         for sentence in self.uplink.hear(now_s, self.link.answers()):
             log.info("%s", sentence)
-            self.systemd.status(sentence)
+            self._link_said = sentence
+        self.systemd.status(f"{sum(self.writer.depth.values())} records waiting; {self._link_said}")
         for want in self.uplink.wants():
             if want.lane not in self._asked:
                 self._asked[want.lane] = want

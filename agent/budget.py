@@ -1,8 +1,8 @@
-"""Keeping the store within its bytes: what goes first, and what is remembered of it."""
+"""Keeping the store within its bytes: what is forgotten when, what goes first, what is remembered of it."""
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agent.codec import LANES, kind_name, kind_number, lane_of
 from agent.errors import StorageError
@@ -19,16 +19,24 @@ EVICTION = (
 )
 """What is dropped first when the budget is used up, oldest first in each group; the rest, `key` and `gap`, never is."""
 
+HISTORY_RECORDS = 20_000
+HISTORY_KINDS = ("boot", "clock", "trip_start", "event", "trip_end", "dtc", "key", "gap", "seal")
+"""What keeps its bytes when it is confirmed, until it is HISTORY_RECORDS numbers old or its room is needed."""
+
 SLACK = 32
 ROWS = 32
 
-_KEY = kind_number("key")
+_KEY, _SEAL = kind_number("key"), kind_number("seal")
+_HISTORY = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
 
 _DELETE_OLDEST = """DELETE FROM records WHERE seq IN
     (SELECT seq FROM records WHERE seq<? AND kind!=? ORDER BY seq LIMIT ?)"""
 _OLDEST_KEPT = """SELECT seq FROM records WHERE state=? AND raw IS NOT NULL AND kind!=? ORDER BY seq LIMIT ?"""
 _OLDEST = """SELECT seq, kind, hash FROM records WHERE state=? AND lane IN (SELECT value FROM json_each(?))
     AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
+_WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
+_KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
+_FORGET = "DELETE FROM records WHERE kind!=? AND seq < (SELECT max(seq) FROM records WHERE kind=? AND seq<=?)"
 _BARE = """SELECT seq, kind, lane, ?, boot, t_us, hash, NULL FROM records
     WHERE seq IN (SELECT value FROM json_each(?))"""
 
@@ -86,6 +94,19 @@ def runs(stubs: Iterable[Stub]) -> list[Loss]:
         else:
             found.append((seq, kind, [digest]))
     return [Loss(first, first + len(all_) - 1, kind_name(kind), BUDGET, tuple(all_)) for first, kind, all_ in found]
+
+
+def settle(connection: sqlite3.Connection, seqs: Sequence[int], next_seq: int) -> list[str]:
+    """Within a transaction: these rows are confirmed, history that is too old goes; the lane of each that was pending.
+
+    What is forgotten ends at a seal, so that what is left can be proven from its first seal on.
+    """
+    waiting = connection.execute(_WAITING, (PENDING, json.dumps(seqs))).fetchall()
+    strip(connection, [seq for seq, _, kind in waiting if kind not in _HISTORY], KEPT)
+    connection.execute(_KEEP, (KEPT, json.dumps(seqs)))
+    old = min(next_seq - HISTORY_RECORDS, floor_seq(connection, next_seq))
+    connection.execute(_FORGET, (_KEY, _SEAL, old))
+    return [LANES[lane] for _, lane, _ in waiting]
 
 
 def strip(connection: sqlite3.Connection, seqs: Iterable[int], state: int) -> None:

@@ -12,6 +12,7 @@ from drivers.batch import EXTENDED
 
 FRAME_BYTES_MAX = 64
 ID_MAX = 0x1FFFFFFF
+NUMBER_MAX = 0xFFFFFFFF
 _LINE = re.compile(r"line (\d+)")
 
 
@@ -98,8 +99,13 @@ def _message(message: Any, identifier: int) -> Message:
 
 
 def _check(path: Path, message: Message) -> None:
-    """Every multiplexed signal hangs, over however many selectors, on one that is always there."""
+    """Numbers fit, and every multiplexed signal hangs, over however many selectors, on one that is always there."""
+    if message.length < 0 or not 0 <= message.id <= EXTENDED | ID_MAX:
+        raise SettingsError(f"{path}: {message.name} has an identifier or a length that no frame has")
     for signal in message.signals.values():
+        numbers = (signal.start_bit, *(number for span in signal.selected for number in span))
+        if not all(0 <= number <= NUMBER_MAX for number in numbers):
+            raise SettingsError(f"{path}: {message.name}.{signal.name} has a bit or a multiplexer value below 0 or too big")
         below = [signal.name]
         while signal.selector is not None:
             selector = message.signals.get(signal.selector)

@@ -1,7 +1,10 @@
 """What checking an account found: a report, and each thing in it that does not hold."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+RANGES_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,20 @@ class Report:
     def is_good(self) -> bool:
         """Whether everything that could be checked holds."""
         return not self.problems
+
+
+def told(counts: Mapping[Any, Any]) -> str:
+    """Counts by kind in words: "2 event, 1 seal"."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=str)) or "nothing"
+
+
+def ranges(seqs: Iterable[int]) -> str:
+    """Numbers in words: "seq 3, 7..9"."""
+    runs: list[list[int]] = []
+    for seq in sorted(seqs):
+        if runs and runs[-1][1] == seq - 1:
+            runs[-1][1] = seq
+        else:
+            runs.append([seq, seq])
+    shown = [f"{first}" if first == last else f"{first}..{last}" for first, last in runs[:RANGES_MAX]]
+    return f"seq {', '.join(shown)}" + (f" and {len(runs) - RANGES_MAX} more" if len(runs) > RANGES_MAX else "")

@@ -121,7 +121,7 @@ class Link:
         try:
             down = self._serve()
         except SettingsError as error:
-            down = LinkDown(f"{name_of(self._mqtt)} is not tried: {error}", is_certificate="cert" in str(error))
+            down = LinkDown(f"{name_of(self._mqtt)} is not tried: {error}")
         except Exception as error:  # noqa: BLE001  # top of a thread: what a broker sends must not stop the daemon
             down = LinkDown(f"the link to {name_of(self._mqtt)} failed: {error!r}")
         finally:

@@ -5,7 +5,6 @@ of number, kind and hash), or DROPPED (over budget: a stub until a gap record co
 once they are HISTORY_RECORDS numbers old or their room is needed. Not safe for use by two threads at once.
 """
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agent.budget import floor_seq, make_room, runs, strip, used_bytes
+from agent.budget import floor_seq, make_room, runs, settle, used_bytes
 from agent.codec import LANES, CodecError, Record, kind_number, lane_of, pack, unpack
 from agent.errors import StorageError
 from agent.ledger import DAMAGED, Loss, Tail, losses_of
@@ -25,6 +24,7 @@ from agent.store import (
     DamagedError,
     Reserve,
     guarded,
+    machine_boot,
     open_writable,
     read_reserve,
     set_aside,
@@ -33,17 +33,10 @@ from agent.store import (
 )
 
 STORE_NAME = "outbox.db"
-HISTORY_RECORDS = 20_000
-HISTORY_KINDS = ("boot", "clock", "trip_start", "event", "trip_end", "dtc", "key", "gap", "seal")
 RESERVE_STEP = 4096
 ROW_BYTES = 160
 CONFIRM_ROWS = 512
 BUDGET_BYTES_MIN = 512 * 1024
-_KEPT_KINDS = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
-_KEY, _SEAL = kind_number("key"), kind_number("seal")
-_WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
-_FORGET = "DELETE FROM records WHERE kind!=? AND seq < (SELECT max(seq) FROM records WHERE kind=? AND seq<=?)"
-_KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
 
 
 class Outbox:
@@ -72,7 +65,7 @@ class Outbox:
         `machine` names this boot of the machine (default: the kernel's boot id); the count rises when it changed.
         """
         lock = take_lock(path)
-        machine = machine if machine is not None else _machine()
+        machine = machine if machine is not None else machine_boot()
         try:
             try:
                 return cls._attempt(path, lock, budget_bytes, machine)
@@ -157,7 +150,10 @@ class Outbox:
                 seqs.update(seq for (seq,) in self._connection.execute(query, (*span, KEPT)))
         ordered = sorted(seqs)
         for at in range(0, len(ordered), CONFIRM_ROWS):
-            self._keep(json.dumps(ordered[at : at + CONFIRM_ROWS]))
+            with self._transaction():
+                settled = settle(self._connection, ordered[at : at + CONFIRM_ROWS], self._tail.next_seq)
+            for lane in settled:
+                self._depth[lane] -= 1
 
     def losses(self) -> list[Loss]:
         """What was dropped or lost and no gap record covers yet."""
@@ -250,17 +246,6 @@ class Outbox:
             write_reserve(self.path, reserve)
             self._reserve = reserve
 
-    def _keep(self, seqs: str) -> None:
-        """These rows, as JSON, become KEPT, most without their bytes; history that is too old goes."""
-        with self._transaction():
-            waiting = self._connection.execute(_WAITING, (PENDING, seqs)).fetchall()
-            strip(self._connection, [seq for seq, _, kind in waiting if kind not in _KEPT_KINDS], KEPT)
-            self._connection.execute(_KEEP, (KEPT, seqs))
-            old = min(self._tail.next_seq - HISTORY_RECORDS, self._floor())
-            self._connection.execute(_FORGET, (_KEY, _SEAL, old))
-        for _, lane, _ in waiting:
-            self._depth[LANES[lane]] -= 1
-
     def _floor(self) -> int:
         with guarded(self.path):
             return floor_seq(self._connection, self._tail.next_seq)
@@ -307,11 +292,3 @@ class Outbox:
 def _row(record: Record) -> tuple[Any, ...]:
     number, lane = kind_number(record.kind), LANES.index(record.lane)
     return (record.seq, number, lane, PENDING, record.boot, record.t_us, record.hash, record.raw)
-
-
-def _machine() -> str:
-    """This boot of the machine, as the kernel names it; unknown: every start counts as a boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""

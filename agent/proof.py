@@ -7,17 +7,15 @@ or for ever, is said.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import pairwise
-from typing import Any
 
 from agent.codec import ZEROS, Record
-from agent.finding import Problem, Report
+from agent.finding import Problem, Report, ranges, told
 from agent.key import KEY_BYTES, device_of
-from agent.ledger import Loss, is_sealed_by, losses_of
+from agent.ledger import SEALED_AT_ONCE, Loss, is_sealed_by, losses_of, roll
 from agent.recordfile import Pile
-
-RANGES_MAX = 10
 
 
 def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
@@ -31,6 +29,7 @@ def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
         proof.account_for_losses()
         proof.check_holes()
         proof.check_counts()
+        proof.check_followers()
         proof.check_boots()
         proof.sum_up()
     else:
@@ -41,14 +40,15 @@ def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
 class _Proof:
     """One run of the checks, in the order of `check`; each writes what it finds into the report."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.report = Report()
         self.records: dict[int, Record] = {}
         self.stubs: dict[int, tuple[str, bytes]] = {}
         self.seals: list[Record] = []  # with a good signature, by number
         self.losses: list[Loss] = []
-        self.anchors: dict[int, bytes] = {}
-        self.sealed_upto = -1
+        self.altered: set[int] = set()
+        self.proven: set[int] = set()  # numbers of records that a seal vouches for
 
     def wrong(self, record: Record | None, problem: str) -> None:
         """Write down what does not hold."""
@@ -89,49 +89,60 @@ class _Proof:
                 self.wrong(seal, "does not seal the record before it")
             else:
                 self.seals.append(seal)
-        if self.seals:
-            self.sealed_upto = self.seals[-1].seq - 1
-        else:
+        if not self.seals:
             self.wrong(None, "there is no valid seal: nothing vouches for these records")
-
-    def account_for_losses(self) -> None:
-        """What sealed gap records say was dropped."""
-        gaps = [record for record in self.records.values() if record.kind == "gap"]
-        for gap in gaps:
-            if gap.seq <= self.sealed_upto:
-                self.losses += losses_of(gap)
-        self.losses.sort(key=lambda loss: loss.first)
-        for loss in self.losses:
-            entry = {"first": loss.first, "last": loss.last, "kind": loss.kind or None, "reason": loss.reason}
-            self.report.dropped.append(entry)
-
-    def check_holes(self, start: int) -> None:
-        """Every number from the start on is there, is a stub, or is accounted for."""
-        there = sorted(seq for seq in self.records.keys() | self.stubs.keys() if seq >= start)
-        covered = [(seq, seq) for seq in there] + [(loss.first, loss.last) for loss in self.losses]
-        last, expected = max(there, default=start), start
-        for first, upto in sorted(covered):
-            if first > min(expected, last):
-                self._missing(expected, min(first - 1, last))
-            expected = max(expected, upto + 1)
 
     def check_links(self) -> None:
         """Each record leads back to the one before it; who is to blame where one does not."""
-        hashes = self._hashes()
-        torn = {seq for seq in self.records if self._is_torn(seq, hashes)}
+        torn = {seq for seq in self.records if self._is_torn(seq)}
         sealed = {seal.seq for seal in self.seals}
-        for seq in sorted({self._culprit(seq, torn, sealed) for seq in torn}):
+        self.altered = {self._culprit(seq, torn, sealed) for seq in torn}
+        for seq in sorted(self.altered):
             sides = [f"seq {side}" for side, link in ((seq - 1, seq), (seq + 1, seq + 1)) if link in torn]
-            self.wrong(
-                self.records[seq], f"was altered or exchanged: the chain breaks between it and {' and '.join(sides)}"
-            )
+            where = " and ".join(sides)
+            self.wrong(self.records[seq], f"was altered or exchanged: the chain breaks between it and {where}")
 
-    def _culprit(self, seq: int, torn: set[int], sealed: set[int]) -> int:
-        """Whose fault it is that `seq` does not lead back: its own, or the record's before it."""
-        if seq in sealed and seq - 1 in self.records:
-            return seq - 1
-        own = seq - 1 not in self.records or seq - 1 in sealed or seq + 1 in torn
-        return seq if own else seq - 1
+    def check_digests(self) -> None:
+        """Each seal's digest is that of what is here; what digests and chain vouch for is proven."""
+        gaps = [record for record in self.records.values() if record.kind == "gap"]
+        hashes = {loss.first + n: one for gap in gaps for loss in losses_of(gap) for n, one in enumerate(loss.hashes)}
+        hashes |= {seq: digest for seq, (_, digest) in self.stubs.items()}
+        hashes |= {seq: record.hash for seq, record in self.records.items()}
+        for seal in self.seals:
+            self.proven.add(seal.seq)
+            span = _span(seal, hashes)
+            if span is None:
+                continue
+            if reduce(roll, (hashes[seq] for seq in span), ZEROS) == seal.body.get("digest"):
+                self.proven.update(seq for seq in span if seq in self.records)
+            elif self.altered.isdisjoint(span):
+                loose = [seq for seq in span if seq not in self.records or seq + 1 not in self.records]
+                self.wrong(self.records.get(loose[0], seal) if len(loose) == 1 else seal, _unlike(seal, loose))
+        for seq in reversed(self.records):
+            after = self.records.get(seq + 1)
+            if after and after.seq in self.proven and after.prev == self.records[seq].hash:
+                self.proven.add(seq)
+
+    def account_for_losses(self) -> None:
+        """What proven gap records say was dropped."""
+        gaps = [record for record in self.records.values() if record.kind == "gap" and record.seq in self.proven]
+        self.losses = sorted((loss for gap in gaps for loss in losses_of(gap)), key=lambda loss: loss.first)
+        for loss in self.losses:
+            entry = {"first": loss.first, "last": loss.last, "kind": loss.kind or None, "reason": loss.reason}
+            self.report.dropped.append(entry)
+            after = self.records.get(loss.last + 1)
+            if loss.hashes and after and after.prev not in (loss.hashes[-1], ZEROS):
+                self.wrong(after, f"does not lead back to seq {loss.last} as it was when it was dropped")
+
+    def check_holes(self) -> None:
+        """Every number from the start on is there, is a stub, or is accounted for."""
+        there = sorted(seq for seq in self.records.keys() | self.stubs.keys() if seq >= self.first)
+        covered = [(seq, seq) for seq in there] + [(loss.first, loss.last) for loss in self.losses]
+        last, expected = max(there, default=self.first), self.first
+        for first, upto in sorted(covered):
+            if min(first - 1, last) >= expected:
+                self._missing(expected, min(first - 1, last))
+            expected = max(expected, upto + 1)
 
     def check_counts(self) -> None:
         """Seals follow one another, and count the kinds of record that are there."""
@@ -146,10 +157,17 @@ class _Proof:
                 continue
             found = _count(kinds, first, seal.seq - 1)
             if found is not None and found != counts:
-                self.wrong(seal, f"counts {_told(counts)} in {first}..{seal.seq - 1}, but there are {_told(found)}")
+                self.wrong(seal, f"counts {told(counts)} in {first}..{seal.seq - 1}, but there are {told(found)}")
             since = _count(kinds, before.seq, seal.seq - 1) if before else None
             if before and since is not None and since.get("seal") == 1 and first != before.seq:
                 self.wrong(seal, f"does not go on from the seal before, seq {before.seq}")
+
+    def check_followers(self) -> None:
+        """What must be sealed at once is followed by its seal."""
+        for record in self.records.values():
+            after = self.records.get(record.seq + 1)
+            if record.kind in SEALED_AT_ONCE and after and after.kind not in ("seal", record.kind):
+                self.wrong(after, f"should be the seal of seq {record.seq} ({record.kind})")
 
     def check_boots(self) -> None:
         """The count of boots never falls, and rises only with a `boot` record."""
@@ -159,24 +177,30 @@ class _Proof:
             elif after.boot > before.boot and after.seq == before.seq + 1 and after.kind != "boot":
                 self.wrong(after, f"begins boot {after.boot} without a boot record")
 
-    def sum_up(self, start: int) -> None:
+    def sum_up(self) -> None:
         """Numbers for the reader, and what is no fault but should be known."""
         report, seqs = self.report, list(self.records)
-        report.records, report.first, report.last = len(seqs), seqs[0], seqs[-1]
+        report.records, report.first, report.last = len(seqs), min([seqs[0], *self.stubs]), seqs[-1]
         report.boots = sorted({record.boot for record in self.records.values()})
-        report.seals, report.sealed_upto = len(self.seals), self.sealed_upto
-        report.unsealed = sum(seq > self.sealed_upto + 1 for seq in seqs)
-        report.elsewhere = len(self.stubs)
-        if start > 0:
-            report.notes.append(f"begins after seq {start - 1}; what came before is not in it")
+        report.seals, report.sealed_upto = len(self.seals), max((seal.seq - 1 for seal in self.seals), default=-1)
+        unproven = self.records.keys() - self.proven
+        report.unsealed, report.elsewhere = len(unproven), len(self.stubs)
+        if self.first > 0:
+            report.notes.append(f"begins with seq {self.first}; what came before is not in it")
         if self.stubs:
-            report.notes.append(f"{_ranges(self.stubs)}: only the hash is in it, which fits the chain")
+            report.notes.append(f"{ranges(self.stubs)}: only the hash is in it")
         if report.duplicates:
             report.notes.append(f"{report.duplicates} records are in it more than once, byte for byte the same")
-        if report.unsealed and self.seals:
-            report.notes.append(
-                f"{report.unsealed} records after seq {self.sealed_upto + 1} are not sealed yet: nothing vouches for them"
-            )
+        if unproven and report.is_good:
+            report.notes.append(f"{ranges(unproven)}: no seal vouches for this, not yet or not any more")
+        report.problems.sort(key=lambda problem: -1 if problem.seq is None else problem.seq)
+
+    def _culprit(self, seq: int, torn: set[int], sealed: set[int]) -> int:
+        """Whose fault it is that `seq` does not lead back: its own, or the record's before it."""
+        if seq in sealed and seq - 1 in self.records:
+            return seq - 1
+        own = seq - 1 not in self.records or seq - 1 in sealed or seq + 1 in torn
+        return seq if own else seq - 1
 
     def _is_new(self, record: Record) -> bool:
         """Take the record in, unless its number is taken: a copy is counted, another content is wrong."""
@@ -202,22 +226,15 @@ class _Proof:
                 newest[lane] = record
             overtaken += any(record.seq < other.seq for other in newest.values())
         if overtaken and not pile.is_export:
-            self.report.notes.append(
-                f"{pile.name}: {overtaken} stand behind newer ones of other lanes, as lanes may"
-            )
+            self.report.notes.append(f"{pile.name}: {overtaken} stand behind newer ones of other lanes")
 
     def _check_head(self, pile: Pile) -> None:
         """What an export says of itself fits what is in it."""
         if pile.public is not None and device_of(pile.public).hex() != self.report.device:
             self.wrong(None, f"{pile.name}: the public key at its head is not this device's")
-        if not pile.is_export:
-            return
-        begin = pile.after[0] + 1 if pile.after else 0
         first = min([record.seq for record in pile.records] + list(pile.stubs))
-        if first != begin:
-            self.wrong(None, f"{pile.name}: should begin with seq {begin}, but the first in it is seq {first}")
-        if pile.after and pile.after[1]:
-            self.anchors[pile.after[0]] = pile.after[1]
+        if pile.is_export and first != pile.first:
+            self.wrong(None, f"{pile.name}: should begin with seq {pile.first}, but the first in it is seq {first}")
 
     def _missing(self, first: int, last: int) -> None:
         which = "is missing" if first == last else f"to {last} ({last - first + 1} records) are missing"
@@ -225,21 +242,17 @@ class _Proof:
         text = which if not excused else f"{which}; seq {excused[0]} says it was dropped, but no seal vouches for that"
         self.report.problems.append(Problem(first, "", text))
 
-    def _hashes(self) -> dict[int, bytes]:
-        """Every hash that is known, by number."""
-        told = {loss.first + n: digest for loss in self.losses for n, digest in enumerate(loss.hashes)}
-        told |= self.anchors
-        told |= {seq: digest for seq, (_, digest) in self.stubs.items()}
-        return told | {seq: record.hash for seq, record in self.records.items()}
-
-    def _is_torn(self, seq: int, hashes: dict[int, bytes]) -> bool:
+    def _is_torn(self, seq: int) -> bool:
         """Whether the record does not lead back to the one before, as far as that one is known."""
-        prev = self.records[seq].prev
+        prev, before = self.records[seq].prev, self.records.get(seq - 1)
         if seq == 0:
             return prev != ZEROS
         if prev == ZEROS:
-            return not any(not loss.hashes and loss.first <= seq - 1 <= loss.last for loss in self.losses)
-        return seq - 1 in hashes and hashes[seq - 1] != prev
+            gaps = (record for record in self.records.values() if record.kind == "gap")
+            return not any(not loss.hashes and loss.first < seq <= loss.last + 1 for g in gaps for loss in losses_of(g))
+        if before:
+            return before.hash != prev
+        return seq - 1 in self.stubs and self.stubs[seq - 1][1] != prev
 
 
 def _keys(piles: Sequence[Pile], public: bytes | None) -> list[bytes]:
@@ -249,15 +262,10 @@ def _keys(piles: Sequence[Pile], public: bytes | None) -> list[bytes]:
     found = {pile.public: None for pile in piles if pile.public is not None}
     for record in (record for pile in piles for record in pile.records if record.kind in ("key", "boot")):
         inner = record.body.get("key", record.body)
-        told = inner.get("public") if isinstance(inner, dict) else None
-        if isinstance(told, bytes) and len(told) == KEY_BYTES:
-            found[told] = None
+        key = inner.get("public") if isinstance(inner, dict) else None
+        if isinstance(key, bytes) and len(key) == KEY_BYTES:
+            found[key] = None
     return list(found)
-
-
-def _start(piles: Sequence[Pile]) -> int:
-    """The first number that must be there: 0, unless every file says that it begins later."""
-    return min((pile.after[0] + 1 if pile.after else 0 for pile in piles), default=0)
 
 
 def _excuses(gap: Record, seq: int) -> bool:
@@ -272,17 +280,17 @@ def _count(kinds: Mapping[int, str], first: int, last: int) -> dict[str, int] | 
     return dict(Counter(found)) if "" not in found else None
 
 
-def _told(counts: Mapping[Any, Any]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=str)) or "nothing"
+def _span(seal: Record, hashes: Mapping[int, bytes]) -> range | None:
+    """The numbers a seal covers; None when not all their hashes are known."""
+    first = seal.body.get("from")
+    if not isinstance(first, int) or not 0 < seal.seq - first <= len(hashes):
+        return None
+    span = range(first, seal.seq)
+    return span if all(seq in hashes for seq in span) else None
 
 
-def _ranges(seqs: Iterable[int]) -> str:
-    """Numbers in words: "seq 3, 7..9"."""
-    runs: list[list[int]] = []
-    for seq in sorted(seqs):
-        if runs and runs[-1][1] == seq - 1:
-            runs[-1][1] = seq
-        else:
-            runs.append([seq, seq])
-    shown = [f"{first}" if first == last else f"{first}..{last}" for first, last in runs[:RANGES_MAX]]
-    return f"seq {', '.join(shown)}" + (f" and {len(runs) - RANGES_MAX} more" if len(runs) > RANGES_MAX else "")
+def _unlike(seal: Record, loose: list[int]) -> str:
+    """What to say when a seal's digest does not fit; `loose` are those whose change the chain cannot show."""
+    if len(loose) == 1:
+        return f"was altered: it is not what seq {seal.seq} sealed"
+    return f"what it sealed is not what is here: one of {ranges(loose)} was altered"

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
 from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, pack, unpack
 from agent.errors import InputError, StorageError
 from agent.key import KEY_BYTES
@@ -156,7 +157,9 @@ def _take_other(pile: Pile, content: bytes) -> bool:
     match other:
         case [int(seq), int(kind), bytes(digest)] if seq >= 0 and kind >= 0 and len(digest) == HASH_BYTES:
             pile.stubs[seq] = (kind_name(kind), digest)
-        case {"public": bytes(public), "first": int(first)} if len(other) == 2 and len(public) == KEY_BYTES and first >= 0:
+        case {"public": bytes(public), "first": int(first)} if (
+            len(other) == 2 and len(public) == KEY_BYTES and first >= 0
+        ):
             pile.is_export, pile.public, pile.first = True, public, first
         case _:
             return False

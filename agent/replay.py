@@ -107,14 +107,15 @@ def _fixes(batch: bytes) -> Iterator[dict[str, Any]]:
         if batch[start + 12] == FIX:
             t_us, _, _, _, valid, bits, *numbers = _FIX.unpack_from(batch, start)
             lat, lon, speed, course = (n if bits >> i & 1 else None for i, n in enumerate(numbers[:4]))
+            is_place = bool(valid) and lat is not None and lon is not None
             yield {
                 "record": "fix",
                 "time_s": t_us / 1e6,
-                "lat_deg": _rounded(lat, 8) if valid else None,
-                "lon_deg": _rounded(lon, 8) if valid else None,
+                "lat_deg": _rounded(lat, 8) if is_place else None,
+                "lon_deg": _rounded(lon, 8) if is_place else None,
                 "speed_mps": _rounded(speed, 4),
                 "course_deg": _rounded(course, 3),
-                "valid": bool(valid),
+                "valid": is_place,
             }
 
 

@@ -123,6 +123,14 @@ def open_readable(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def machine_boot() -> str:
+    """This boot of the machine, as the kernel names it; empty when it does not."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged database out of the way, with the date; only the newest SET_ASIDE_MAX are kept."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -211,7 +211,7 @@ def _public(connection: sqlite3.Connection) -> bytes | None:
 
 
 def _span(rows: Sequence[Row], trip: Trip, first: int) -> tuple[int, int, int]:
-    """A trip's first record; the seal before it, from where hashes are needed for the proof; the seal that closes it."""
+    """A trip's first record; the seal before it, as the proof needs hashes from there; the seal that closes it."""
     seals = [row[0] for row in rows if row[1] == kind_number("seal")]
     before = [seq for seq in seals if first <= seq < trip.number]
     behind = [seq for seq in seals if trip.end and seq > trip.end.seq]

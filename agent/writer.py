@@ -1,13 +1,14 @@
 """The one thread that waits for flash, so that the loop never does.
 
 The loop puts records in and asks for others; when `fileno()` is readable, `take()` has news. Records that wait are
-committed together: a slow disk makes larger groups, not a longer queue of syncs. They are bounded: `put` says no when
-too much waits, and whoever was told no keeps them and reads no further. Confirmations wait up to CONFIRM_WAIT_S for
+committed together, up to GROUP_BYTES: a slow disk makes larger groups, not a longer queue of syncs. They are bounded:
+`put` says no when too much waits, and whoever was told no keeps them and reads no further. Confirmations wait up to CONFIRM_WAIT_S for
 company, which spares the flash; one that is lost with the power only means that a record is sent again.
 """
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from agent.ledger import Loss
 from agent.outbox import Outbox
 
 QUEUE_BYTES = 4 * 1024 * 1024
+GROUP_BYTES = 256 * 1024
 CONFIRM_WAIT_S = 1.0
 CONFIRMS_MAX = 256
 CLOSE_S = 10.0
@@ -41,15 +43,12 @@ class News:
 
 
 @dataclass(slots=True)
-class _Work:
-    """What waits for the thread."""
+class _Put:
+    """Records that belong together, and the journal as it is after them."""
 
-    records: list[Record] = field(default_factory=list)
-    journal: bytes | None = None
-    fetches: list[Request] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.records or self.fetches) or self.journal is not None
+    records: Sequence[Record]
+    journal: bytes | None
+    size: int
 
 
 class Writer:
@@ -59,7 +58,8 @@ class Writer:
         self._outbox = outbox
         self._queue_bytes = queue_bytes
         self._waiting_bytes = 0
-        self._work = _Work()
+        self._puts: deque[_Put] = deque()
+        self._fetches: list[Request] = []
         self._confirms: list[tuple[int, int]] = []
         self._confirm_by_s = 0.0
         self._news = News(losses=outbox.losses())
@@ -77,7 +77,7 @@ class Writer:
         return self._wake
 
     def put(self, records: Sequence[Record], journal: bytes | None = None) -> bool:
-        """Keep these (and the journal; b"" clears it); False, and nothing is taken, when too much waits already.
+        """Keep these, in one transaction (and the journal; b"" clears it); False, and nothing is taken: too much waits.
 
         Raises what made the thread stop, a StorageError if it was the disk's fault.
         """
@@ -85,16 +85,16 @@ class Writer:
             self._raise_failure()
             if self._waiting_bytes >= self._queue_bytes:
                 return False
-            self._waiting_bytes += sum(len(record.raw) for record in records)
-            self._work.records += records
-            self._work.journal = journal if journal is not None else self._work.journal
+            put = _Put(tuple(records), journal, sum(len(record.raw) for record in records))
+            self._waiting_bytes += put.size
+            self._puts.append(put)
             self._turn.notify()
         return True
 
     def fetch(self, lane: str, after_seq: int, limit: int) -> None:
         """Ask for unconfirmed records of a lane beyond a number; they come in `News.fetched`."""
         with self._turn:
-            self._work.fetches.append((lane, after_seq, limit))
+            self._fetches.append((lane, after_seq, limit))
             self._turn.notify()
 
     def confirm(self, seqs: Iterable[int]) -> None:
@@ -164,33 +164,47 @@ class Writer:
                 self._ring()
 
     def _step(self) -> bool:
-        """Wait for work and do it; False when there will be no more."""
+        """Wait for work and do a portion of it; False when there will be no more."""
         with self._turn:
-            self._turn.wait_for(lambda: self._work or self._confirms_due() or self._is_closing, self._patience_s())
-            work, self._work = self._work, _Work()
+            self._turn.wait_for(self._has_work, self._patience_s())
+            if not self._has_work() or (self._is_closing and not (self._puts or self._fetches or self._confirms)):
+                return not self._is_closing
+            group = self._next_group()
+            fetches, self._fetches = self._fetches, []
             confirms: list[tuple[int, int]] = []
             if self._confirms_due():
                 confirms, self._confirms = self._confirms, []
-            if not work and not confirms and self._is_closing:
-                return False
-        self._keep(work)
+        if group:
+            self._keep(group)
         if confirms:
             self._outbox.confirm_ranges(confirms)
-        rows = [(request, self._outbox.pending(*request)) for request in work.fetches]
+        rows = [(request, self._outbox.pending(*request)) for request in fetches]
         with self._turn:
             self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
             self._news.fetched += rows
             self._ring()
         return True
 
-    def _keep(self, work: _Work) -> None:
+    def _has_work(self) -> bool:
+        return bool(self._puts or self._fetches or self._is_closing) or self._confirms_due()
+
+    def _next_group(self) -> list[_Put]:
+        """What is committed next: whole puts in order, one at least, up to GROUP_BYTES."""
+        group: list[_Put] = []
+        size = 0
+        while self._puts and (not group or size + self._puts[0].size <= GROUP_BYTES):
+            group.append(self._puts.popleft())
+            size += group[-1].size
+        return group
+
+    def _keep(self, group: list[_Put]) -> None:
         """Commit, and say at once what is safe to publish."""
-        if not work.records and work.journal is None:
-            return
-        losses = self._outbox.append(work.records, work.journal)
+        records = [record for put in group for record in put.records]
+        journals = [put.journal for put in group if put.journal is not None]
+        losses = self._outbox.append(records, journals[-1] if journals else None)
         with self._turn:
-            self._waiting_bytes -= sum(len(record.raw) for record in work.records)
-            self._news.synced += [(record.seq, record.lane) for record in work.records]
+            self._waiting_bytes -= sum(put.size for put in group)
+            self._news.synced += [(record.seq, record.lane) for record in records]
             self._news.losses += losses
             self._ring()
 

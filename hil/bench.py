@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -51,32 +50,15 @@ class Notices:
                 self.is_ready |= name == "READY"
                 self.status = words if name == "STATUS" else self.status
 
+    @property
+    def waiting(self) -> int | None:
+        """How many records wait to be delivered, as the agent's status says; None before it says so."""
+        head, _, _ = self.status.partition(" ")
+        return int(head) if head.isdecimal() else None
+
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
-
-
-class Store:
-    """A look into the terminal's store beside its writer, as any SQLite shell allows; for the screen only."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-
-    def waiting(self) -> int | None:
-        """How many records wait to be delivered; None while that cannot be seen."""
-        try:
-            if self._connection is None:
-                self._connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=0.05)
-            count: int = self._connection.execute("SELECT count(*) FROM records WHERE state = 0").fetchone()[0]
-        except sqlite3.Error:
-            return None
-        return count
-
-    def close(self) -> None:
-        """Look no more."""
-        if self._connection is not None:
-            self._connection.close()
 
 
 class Agent:

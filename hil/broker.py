@@ -107,7 +107,10 @@ def _is_up(broker: Broker) -> bool:
 
 async def serve(port: int) -> None:
     """The embedded broker, for ever."""
-    from amqtt.broker import Broker as Embedded  # noqa: PLC0415 # an extra, needed only in this process
+    try:
+        from amqtt.broker import Broker as Embedded  # noqa: PLC0415 # an extra, needed only in this process
+    except ImportError:
+        sys.exit("there is no amqtt; install mosquitto, or pip install 'tbox-agent[demo]'")
 
     anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
     listeners = {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}}

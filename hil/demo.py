@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from agent.codec import Record
 from hil import broker as brokers
-from hil.bench import MAP, ROOT, Agent, CarProcess, Notices, Store, run_agent
+from hil.bench import MAP, ROOT, Agent, CarProcess, Notices, run_agent
 from hil.proof import Check, Drive, check
 from hil.relay import Relay
 from hil.scenario import DEAD_ZONE, DRIVE_S, LEGS, SETTINGS
@@ -78,8 +78,6 @@ class Demo:
         settings.write_text(settings_text(folder, self.relay.port, None if self.bus == "vcan0" else link))
         self._wait("the broker's subscriber", lambda: self.subscriber.wait_until_subscribed(TURN_S))
         self._wait("the car", lambda: self.car.is_ready.wait(TURN_S))
-        self._store = Store(folder / "state" / "outbox.db")
-        stack.callback(self._store.close)
         self.agent = Agent(settings, self.notices, self._out / "agent.log")
         stack.callback(self.agent.stop)
 
@@ -135,7 +133,7 @@ class Demo:
         view.doing = LEGS[truth.get("leg", 0)].label
         view.speed_kmh = truth.get("speed_mps", 0.0) * 3.6
         view.is_linked = self.relay.is_whole
-        view.waiting = self._store.waiting()
+        view.waiting = self.notices.waiting
         view.agent = self.notices.status
         with self.subscriber.lock:
             inbox = self.subscriber.inbox
@@ -244,15 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--embedded-broker", action="store_true", help="amqtt even where mosquitto is installed")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in WRITTEN:
-        (options.out / name).unlink(missing_ok=True)
     try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for name in WRITTEN:
+            (options.out / name).unlink(missing_ok=True)
         with Demo(options.out.resolve(), embedded=options.embedded_broker) as demo:
             demo.drive()
             checks = demo.prove()
             lines = demo.trip_lines()
-    except (DemoError, brokers.BrokerError) as error:
+    except (DemoError, brokers.BrokerError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

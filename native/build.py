@@ -28,7 +28,7 @@ def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
         "".join(f'#include "{name}"\n' for name in headers),
         sources=[f"native/{name}" for name in sources],
         include_dirs=["native"],
-        depends=[str(path) for path in sorted(HERE.glob("*.h"))],
+        depends=[f"native/{path.name}" for path in sorted(HERE.glob("*.h"))],
         extra_compile_args=FLAGS,
         libraries=[] if sys.platform == "win32" else ["m"],
         py_limited_api=True,

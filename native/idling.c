@@ -42,7 +42,7 @@ void idling_step(idling_t *self, const world_t *world, speed_point_t row, bool e
     if (!self->rule.enabled) {
         return;
     }
-    if (self->is_open && !engine_runs && engine_last_us > self->event.end_us && engine_last_us <= row.t_us) {
+    if (self->is_open && !engine_runs && engine_last_us >= self->event.start_us) {
         self->event.end_us = engine_last_us; /* it stood and ran until then */
     }
     if (!engine_runs || (is_row && row.mps >= self->rule.max_speed_mps)) {

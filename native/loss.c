@@ -67,7 +67,7 @@ static bool follow_stop(loss_t *self, const world_t *world, speed_point_t now)
         self->is_down = false;
         return false;
     }
-    if (!self->is_down) {
+    if (!self->is_down || now.mps < self->to.mps - 1e-9) {
         self->is_down = true;
         self->to = now;
     }

@@ -114,7 +114,7 @@ static bool is_range(double mps2)
     static const double ranges_g[] = {2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 50.0, 100.0, 200.0, 400.0};
 
     for (uint32_t i = 0; i < sizeof ranges_g / sizeof ranges_g[0]; i++) {
-        if (fabs(mps2 - ranges_g[i] * GRAVITY_MPS2) < 0.03 * ranges_g[i] * GRAVITY_MPS2) {
+        if (fabs(mps2 - ranges_g[i] * GRAVITY_MPS2) < 0.01 * ranges_g[i] * GRAVITY_MPS2) {
             return true;
         }
     }
@@ -230,7 +230,7 @@ pulse_news_t pulse_take(pulse_t *self, const imu_sample_t *sample, const double 
     across(sample->force, axis, flat);
     const double clipped_mps2 = clipping(self, sample);
     const double horizontal_mps2 = length(flat);
-    const bool is_over = horizontal_mps2 >= threshold_mps2 || (clipped_mps2 > 0.0 && horizontal_mps2 >= 0.97 * threshold_mps2);
+    const bool is_over = horizontal_mps2 >= threshold_mps2 || (clipped_mps2 > 0.0 && horizontal_mps2 >= 0.99 * threshold_mps2);
 
     memcpy(self->force, sample->force, sizeof self->force);
     watch_weight(self, sample);

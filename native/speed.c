@@ -187,7 +187,7 @@ bool speed_is_live(const speed_t *self, int64_t now_us)
 
 const speed_point_t *speed_point(const speed_t *self, uint32_t i)
 {
-    return i < self->count ? &self->points[(self->next + SPEED_POINTS - 1 - i) % SPEED_POINTS] : NULL;
+    return &self->points[(self->next + SPEED_POINTS - 1 - i % SPEED_POINTS) % SPEED_POINTS];
 }
 
 double speed_at(const speed_t *self, int64_t t_us)

@@ -67,7 +67,7 @@ bool speed_is_live(const speed_t *self, int64_t now_us);
 /* Whether the refresh has been learnt from changes. */
 bool speed_is_learnt(const speed_t *self);
 
-/* The i-th newest point, 0 the newest; NULL when there is none. */
+/* The i-th newest point, 0 the newest; i < count. */
 const speed_point_t *speed_point(const speed_t *self, uint32_t i);
 
 /* fit.c: the slope of the newest points; false when there are too few. */

@@ -22,7 +22,7 @@ static uint8_t severity_of(double over_mps)
 /* When the line from the row before to this one crossed the limit. */
 static int64_t crossing_us(const speeding_t *self, speed_point_t row, double limit_mps, bool is_first)
 {
-    if (is_first || self->row.mps >= limit_mps || row.mps - self->row.mps < 1e-9) {
+    if (is_first || self->row.mps > limit_mps || row.mps - self->row.mps < 1e-9) {
         return row.t_us;
     }
     const double share = (limit_mps - self->row.mps) / (row.mps - self->row.mps);

@@ -270,6 +270,7 @@ def test_a_mistake_in_a_map_is_named_with_its_line(tmp_path: Path, text: str, to
         pytest.param("\x00\x01\x02" * 100, "car.dbc:1: not a sound DBC: ", id="bytes"),
         pytest.param("[vehicle]\nname = 'x'\n", "car.dbc:2: not a sound DBC: ", id="a map as a DBC"),
         pytest.param(DBC.replace("INNER MUX 2-2", "INNER INNER 2-2"), "car.dbc: ", id="a multiplexer on itself"),
+        pytest.param(DBC.replace("SG_ BARE : 16", "SG_ BARE : -1"), "car.dbc: SPEED.BARE has a bit", id="a bit below 0"),
     ],
 )
 def test_a_broken_dbc_is_named_with_its_line(tmp_path: Path, content: str, told: str) -> None:

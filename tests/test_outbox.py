@@ -14,8 +14,8 @@ import pytest
 
 from agent.codec import LANES, Record, decode
 from agent.errors import StorageError
-from agent.ledger import BUDGET, DAMAGED, Ledger, losses_of
-from agent.outbox import BUDGET_BYTES_MIN, HISTORY_RECORDS, RESERVE_STEP, STORE_NAME, Outbox
+from agent.ledger import BUDGET, DAMAGED, Ledger, Loss, losses_of
+from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, STORE_NAME, Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
 from tests.accounts import KEY, drive, framed, ledger, two_boots
@@ -131,17 +131,16 @@ def test_confirmed_trips_events_and_seals_stay_to_be_shown_but_samples_give_back
 
 
 def test_old_history_goes_but_the_key_stays(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.outbox.HISTORY_RECORDS", 10)
-    assert HISTORY_RECORDS == 20_000
+    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(store, LARGE)
     outbox.append(two_boots())
     outbox.confirm_upto(17)
     pile = read_pile(store)
     assert [record.seq for record in pile.records] == [0, 8, 9, 10, 11, 13, 16, 17]
-    assert pile.after == (7, None)
+    assert pile.first == 8
     report = check([pile])
     assert report.is_good
-    assert report.notes[0] == "begins after seq 7; what came before is not in it"
+    assert report.notes[0] == "begins with seq 8; what came before is not in it"
     outbox.close()
 
 
@@ -179,9 +178,9 @@ def test_over_budget_the_oldest_samples_go_first_and_every_loss_is_accounted_for
 
 
 def test_events_trip_ends_and_seals_outlast_samples_and_health(store: Path) -> None:
-    outbox = Outbox.open(store, BUDGET_BYTES_MIN)
+    outbox = Outbox.open(store, 700_000)
     book = started(outbox)
-    fill(outbox, book, 4500, random.Random(2))
+    fill(outbox, book, 4000, random.Random(2))
     pile = read_pile(store)
     kinds = {entry["kind"] for entry in check([pile]).dropped}
     assert kinds == {"samples", "health"}
@@ -192,7 +191,7 @@ def test_events_trip_ends_and_seals_outlast_samples_and_health(store: Path) -> N
 def test_a_loss_that_no_gap_covered_before_the_power_went_is_told_at_the_next_start(store: Path) -> None:
     outbox = Outbox.open(store, BUDGET_BYTES_MIN)
     book = started(outbox)
-    losses = []
+    losses: list[Loss] = []
     while not losses:
         losses = outbox.append(book.number("samples", 1, {"data": os.urandom(2000)}))
     outbox.close()
@@ -206,7 +205,7 @@ def test_a_loss_that_no_gap_covered_before_the_power_went_is_told_at_the_next_st
 def test_a_dropped_record_that_a_receipt_covers_needs_no_gap(store: Path) -> None:
     outbox = Outbox.open(store, BUDGET_BYTES_MIN)
     book = started(outbox)
-    losses = []
+    losses: list[Loss] = []
     while not losses:
         losses = outbox.append(book.number("samples", 1, {"data": os.urandom(2000)}))
     outbox.confirm_upto(losses[0].last)

@@ -70,8 +70,8 @@ def test_an_export_holds_whatever_was_delivered_before(
     report = check([pile])
     assert report.problems == []
     assert report.unsealed == 0
-    first, last = {None: (0, 17), 2: (2, 8), 11: (11, 17)}[number]
-    assert (report.first, report.last) == (first, last)
+    first, last, begin = {None: (0, 17, 0), 2: (0, 8, 2), 11: (8, 17, 11)}[number]
+    assert (report.first, report.last, pile.records[0].seq) == (first, last, begin)
     assert report.records + report.elsewhere == last - first + 1
 
 
@@ -87,7 +87,7 @@ def test_the_export_of_an_open_trip_says_that_it_is_not_sealed(outbox: Outbox, t
 def test_an_export_of_a_store_whose_beginning_is_long_delivered_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.outbox.HISTORY_RECORDS", 10)
+    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(tmp_path / STORE_NAME, 64_000_000)
     outbox.append(two_boots())
     outbox.confirm_upto(17)

@@ -107,6 +107,19 @@ def test_when_too_much_waits_it_says_so_and_takes_nothing(outbox: Outbox, monkey
     assert writer.close()
 
 
+def test_what_belongs_together_is_never_parted_and_a_group_stays_small(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(outbox, monkeypatch)
+    writer, book = Writer(outbox), ledger()
+    for _ in range(6):
+        assert writer.put([record for _ in range(2) for record in book.number("event", 0, {"data": bytes(60_000)})])
+    disk.free.set()
+    taken(writer, lambda news: len(news.synced) == 12)
+    assert set(disk.groups) <= {2, 4}
+    assert writer.close()
+
+
 def test_the_journal_goes_with_the_records(writer: Writer, outbox: Outbox) -> None:
     writer.put(two_boots(), b"first")
     writer.put([], b"second")
@@ -164,9 +177,9 @@ def test_losses_of_an_earlier_run_are_the_first_news(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_the_loops_to_know(outbox: Outbox) -> None:
-    writer = Writer(outbox)
     outbox._connection.execute("PRAGMA max_page_count = 1")
-    assert writer.put([record for _ in range(60) for record in ledger().number("health", 0, {"data": bytes(900)})][:1])
+    writer = Writer(outbox)
+    assert writer.put(ledger().number("health", 0, {"data": bytes(50_000)}))
     assert select.select([writer], [], [], PATIENCE_S)[0]
     with pytest.raises(StorageError, match="the disk is full"):
         taken(writer, lambda news: False)
