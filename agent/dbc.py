@@ -105,7 +105,9 @@ def _check(path: Path, message: Message) -> None:
     for signal in message.signals.values():
         numbers = (signal.start_bit, *(number for span in signal.selected for number in span))
         if not all(0 <= number <= NUMBER_MAX for number in numbers):
-            raise SettingsError(f"{path}: {message.name}.{signal.name} has a bit or a multiplexer value below 0 or too big")
+            raise SettingsError(
+                f"{path}: {message.name}.{signal.name} has a bit or a multiplexer value below 0 or too big"
+            )
         below = [signal.name]
         while signal.selector is not None:
             selector = message.signals.get(signal.selector)

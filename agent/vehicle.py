@@ -73,7 +73,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class CTable:
-    """A table in C: `table` (tbox_table_t *) points into the two arrays. Keep this, not only `table`, while it is used."""
+    """A table in C: `table` (tbox_table_t *) points into both arrays. Keep this, not only `table`, while it is used."""
 
     table: Any
     messages: Any

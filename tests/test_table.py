@@ -1,147 +1,16 @@
-"""The decode table in C: every DBC at hand as cantools reads it, OBD-II answers, and which tables are refused."""
+"""The decode table in C: numbers of every kind, multiplexers, which message a frame is, OBD-II answers."""
 
 import math
 import random
 import struct
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import cantools.database
 import pytest
 
 from agent._core import ffi, lib
-from agent.compile import compile_dbc, compile_obd
-from agent.vehicle import (
-    ALWAYS,
-    ANY_CHANNEL,
-    BIG_ENDIAN,
-    FLOAT,
-    LIMITED,
-    OBD,
-    OBD_ID,
-    PLAIN,
-    SIGNED,
-    CTable,
-    Cut,
-    Message,
-    Table,
-)  # fmt: skip
-from drivers.batch import EXTENDED, SIGNAL_INDEX
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-DBCS = sorted((DATA / "dbc").rglob("*.dbc")) + sorted((DATA / "css_canedge").glob("*.dbc"))
-OVERLAPPING = ("PCS_HUD",)
-"""Messages that cantools refuses to decode, because two of their signals overlap."""
-SHORT, UNKNOWN = -1, -2
-
-Told = list[tuple[str, float, bool]] | int
-
-
-def table(*messages: Message) -> Table:
-    return Table(name="made", powertrain="combustion", vehicle_class="car", messages=messages)
-
-
-def plain(*cuts: Cut, length: int = 8, identifier: int = 0x100, channel: int = 0) -> Message:
-    return Message(name="M", id=identifier, channel=channel, length=length, kind=PLAIN, cuts=cuts)
-
-
-def cut(start_bit: int, bits: int, flags: int = 0, **more: Any) -> Cut:
-    return Cut(name=more.pop("name", "S"), unit="", start_bit=start_bit, bits=bits, flags=flags, **more)
-
-
-def decode(c_table: CTable, names: Sequence[str], message: int, data: bytes, room: int = 128) -> Told:
-    """(name, value, valid) of each cut that is there, or why there is none."""
-    out = ffi.new("tbox_decoded_t[]", room)
-    count = lib.tbox_table_decode(c_table.table, message, data, len(data), out, room)
-    return count if count < 0 else [(names[told.cut], told.value, told.valid) for told in out[0:count]]
-
-
-def decoded(made: Table, data: bytes, *, message: int = 0, room: int = 128) -> Told:
-    """The same of a table that is checked first."""
-    c_table = made.as_c(ffi)
-    assert lib.tbox_table_check(c_table.table)
-    return decode(c_table, [cut.name for message in made.messages for cut in message.cuts], message, data, room)
-
-
-def found(made: Table, channel: int, identifier: int) -> int:
-    c_table = made.as_c(ffi)
-    return int(lib.tbox_table_find(c_table.table, channel, identifier))
-
-
-def obd(data: str) -> Told:
-    return decoded(compile_obd(), bytes.fromhex(data))
-
-
-# ---- as cantools ----------------------------------------------------------------------------------------------------
-
-
-def same(told: float, wanted: float) -> bool:
-    return told == wanted or (math.isnan(told) and math.isnan(wanted)) or math.isclose(told, wanted, rel_tol=1e-9)
-
-
-@pytest.mark.skipif(not DBCS, reason="the recordings are not beside the project")
-@pytest.mark.parametrize("path", DBCS, ids=lambda path: path.name)
-def test_every_signal_of_a_dbc_is_what_cantools_says(path: Path) -> None:
-    dice = random.Random(path.name)
-    database = cantools.database.load_file(path, strict=False)
-    made = compile_dbc(path)
-    c_table = made.as_c(ffi)
-    assert lib.tbox_table_check(c_table.table)
-    names = [cut.name for message in made.messages for cut in message.cuts]
-    for theirs in database.messages:
-        identifier = theirs.frame_id | (EXTENDED if theirs.is_extended_frame else 0)
-        message = lib.tbox_table_find(c_table.table, 3, identifier)
-        assert made.messages[message].name == theirs.name
-        compared = sum(
-            agrees(theirs, decode(c_table, names, message, payload), payload) for payload in payloads(dice, theirs)
-        )
-        assert compared > 10 or theirs.name in OVERLAPPING
-
-
-def payloads(dice: random.Random, theirs: Any) -> list[bytes]:
-    """Random ones, of which cantools knows each branch; a few a byte longer than the message."""
-    multiplexed = [signal for signal in theirs.signals if signal.multiplexer_ids]
-    branches = [*multiplexed, *dice.choices(multiplexed, k=60 - len(multiplexed))] if multiplexed else [None] * 30
-    return [selecting(dice, theirs, branch) for branch in branches]
-
-
-def selecting(dice: random.Random, theirs: Any, branch: Any) -> bytes:
-    """A payload that carries this signal (None: any): each selector above it has one of its values."""
-    payload = bytearray(dice.randbytes(theirs.length + dice.choice((0, 0, 1))))
-    chosen: dict[str, int] = {}
-    while branch is not None and branch.multiplexer_signal:
-        chosen[branch.multiplexer_signal] = dice.choice(branch.multiplexer_ids)
-        branch = theirs.get_signal_by_name(branch.multiplexer_signal)
-    for signal in theirs.signals:
-        if signal.is_multiplexer:
-            known = [i for s in theirs.signals if s.multiplexer_signal == signal.name for i in s.multiplexer_ids]
-            write(payload, signal, chosen.get(signal.name, dice.choice(known)))
-    return bytes(payload)
-
-
-def write(payload: bytearray, signal: Any, raw: int) -> None:
-    """Put a small number into a frame, bit by bit."""
-    at = signal.start
-    for i in range(signal.length):
-        bit = raw >> (signal.length - 1 - i if signal.byte_order == "big_endian" else i) & 1
-        payload[at // 8] = payload[at // 8] & ~(1 << at % 8) | bit << at % 8
-        at += (-1 if at % 8 else 15) if signal.byte_order == "big_endian" else 1
-
-
-def agrees(theirs: Any, told: Told, payload: bytes) -> bool:
-    """Whether a payload was compared; cantools refuses values of a multiplexer that the DBC does not know."""
-    try:
-        wanted = theirs.decode(payload, decode_choices=False)
-    except cantools.database.DecodeError:
-        return False
-    assert isinstance(told, list)
-    assert {name for name, _, _ in told} == wanted.keys()
-    for name, value, _ in told:
-        assert same(value, wanted[name]), (theirs.name, name, payload.hex())
-    return True
-
+from agent.vehicle import ALWAYS, ANY_CHANNEL, BIG_ENDIAN, FLOAT, LIMITED, OBD, OBD_ID, PLAIN, SIGNED
+from drivers.batch import EXTENDED
+from tests.tables import ANSWERS, SHORT, UNKNOWN, Told, cut, decode, decoded, found, obd, plain, same, table
 
 # ---- numbers --------------------------------------------------------------------------------------------------------
 
@@ -261,7 +130,6 @@ def test_no_more_is_written_than_there_is_room_for() -> None:
 
 # ---- finding --------------------------------------------------------------------------------------------------------
 
-ANSWERS = Message(name="OBD", id=OBD_ID, channel=ANY_CHANNEL, length=0, kind=OBD, cuts=())
 SORTED = table(
     plain(identifier=0x100, channel=0),
     plain(identifier=0x100 | EXTENDED, channel=0),
@@ -339,75 +207,6 @@ def test_an_empty_table_finds_nothing() -> None:
 )  # fmt: skip
 def test_an_answer_to_service_01(data: str, told: Told) -> None:
     assert obd(data) == told
-
-
-# ---- trust ----------------------------------------------------------------------------------------------------------
-
-SPEED = SIGNAL_INDEX["speed"]
-SOUND = table(plain(cut(0, 8, signal=SPEED), cut(8, 8, mux_cut=0, valid_cut=0)))
-
-
-def with_cut(**changes: Any) -> Table:
-    message = SOUND.messages[0]
-    return replace(SOUND, messages=(replace(message, cuts=(message.cuts[0], replace(message.cuts[1], **changes))),))
-
-
-def answers(*cuts: Cut) -> Table:
-    return table(replace(ANSWERS, cuts=cuts))
-
-
-def pid(number: int, **more: Any) -> Cut:
-    return cut(7, 8, BIG_ENDIAN, **({"mux_from": number, "mux_to": number, "bytes": 1} | more))
-
-
-@pytest.mark.parametrize(
-    ("made", "sound"),
-    [
-        pytest.param(SOUND, True, id="a good one"),
-        pytest.param(table(), True, id="an empty one"),
-        pytest.param(with_cut(start_bit=56), True, id="the last byte"),
-        pytest.param(with_cut(start_bit=57), False, id="one bit over the end"),
-        pytest.param(with_cut(start_bit=56, bits=9), False, id="into the byte after the end"),
-        pytest.param(with_cut(start_bit=63, flags=BIG_ENDIAN), True, id="the last byte, Motorola"),
-        pytest.param(with_cut(start_bit=62, flags=BIG_ENDIAN), False, id="one bit over the end, Motorola"),
-        pytest.param(with_cut(bits=0), False, id="no bits"),
-        pytest.param(with_cut(start_bit=0, bits=65), False, id="too many bits"),
-        pytest.param(with_cut(bits=24, flags=FLOAT), False, id="a float of 24 bits"),
-        pytest.param(with_cut(signal=len(SIGNAL_INDEX)), False, id="no signal of the catalogue"),
-        pytest.param(with_cut(mux_cut=1), False, id="a cut that selects itself"),
-        pytest.param(with_cut(valid_cut=2), False, id="a validity signal that is not there"),
-        pytest.param(table(plain(length=65)), False, id="longer than any frame"),
-        pytest.param(table(plain(identifier=2), plain(identifier=1)), False, id="not sorted"),
-        pytest.param(table(plain(), plain()), False, id="one message twice"),
-        pytest.param(table(plain(channel=1), plain(channel=0, identifier=0x200)), False, id="channels not sorted"),
-        pytest.param(table(plain(identifier=OBD_ID)), False, id="a plain message as OBD"),
-        pytest.param(table(replace(ANSWERS, id=0x7E8)), False, id="OBD with an identifier"),
-        pytest.param(table(replace(ANSWERS, kind=2)), False, id="an unknown kind"),
-        pytest.param(answers(pid(4), pid(5)), True, id="PIDs sorted"),
-        pytest.param(answers(pid(5), pid(4)), False, id="PIDs not sorted"),
-        pytest.param(answers(pid(4), pid(4, bytes=2)), False, id="two lengths of one PID"),
-        pytest.param(answers(pid(4, bytes=0)), False, id="a PID without bytes"),
-        pytest.param(answers(pid(4), pid(5, valid_cut=0)), False, id="a PID validated by another"),
-    ],
-)
-def test_a_table_is_trusted_only_when_it_is_sound(made: Table, sound: bool) -> None:
-    c_table = made.as_c(ffi)  # kept: it owns what is checked
-    assert lib.tbox_table_check(c_table.table) == sound
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda c: setattr(c.messages[0], "count", 3), id="more cuts than there are"),
-        pytest.param(lambda c: setattr(c.messages[0], "first", 3), id="a first cut outside"),
-        pytest.param(lambda c: setattr(c.messages[0], "first", 0xFFFFFFFF), id="a first cut that overflows"),
-    ],
-)
-def test_indexes_outside_the_arrays_are_found(spoil: Callable[[CTable], None]) -> None:
-    c_table = SOUND.as_c(ffi)
-    assert lib.tbox_table_check(c_table.table)
-    spoil(c_table)
-    assert not lib.tbox_table_check(c_table.table)
 
 
 def test_the_constants_of_the_header_are_those_of_python() -> None:
