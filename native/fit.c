@@ -1,7 +1,9 @@
 /* The slope of a speed: least squares over true receive times (Gauss 1809; the centred form).
  *
  * A rounded value is off by a uniform error of its quantum: sigma = q / sqrt(12). The window is as long as keeps the
- * quantum's share of the slope near 0.3 m/s2, between 0.5 and 1 s, and never shorter than a refresh. */
+ * quantum's share of the slope near 0.3 m/s2, between 0.5 and 1 s, and never shorter than a refresh. Where rows repeat a
+ * value, a refresh happened at some time in the row interval before it showed: the window is five such intervals at least,
+ * and the slope is uncertain by that share. */
 #include "signal.h"
 #include "speed.h"
 
@@ -12,9 +14,26 @@
 #define PAIR_US 800000 /* from this refresh on, two points are the fit */
 #define QUANTUM_SHARE_MPS2 0.3
 
+/* How long a refresh may have been there before a row showed it: rows that repeat values; 0: rows are refreshes. */
+static int64_t blur_us(const speed_t *self)
+{
+    const int64_t rows_us = intervals_quantile(&self->rows, 60);
+
+    return self->refresh_us * 2 > rows_us * 3 ? rows_us : 0;
+}
+
+static double sigma_of(const speed_t *self, double mps2, double span_s, double quantum_sigma_mps2)
+{
+    const double blur_mps2 = mps2 * in_seconds(blur_us(self)) / (sqrt(6.0) * span_s);
+
+    return sqrt(quantum_sigma_mps2 * quantum_sigma_mps2 + blur_mps2 * blur_mps2);
+}
+
 static int64_t window_us(const speed_t *self)
 {
-    const double wanted_us = 1e6 * self->quantum_mps / QUANTUM_SHARE_MPS2;
+    const double by_quantum_us = 1e6 * self->quantum_mps / QUANTUM_SHARE_MPS2;
+    const double by_blur_us = 5.0 * (double)blur_us(self);
+    const double wanted_us = by_quantum_us > by_blur_us ? by_quantum_us : by_blur_us;
 
     if (wanted_us > (double)WINDOW_MOST_US) {
         return WINDOW_MOST_US;
@@ -28,13 +47,15 @@ static bool fit_pair(const speed_t *self, slope_t *out)
     const speed_point_t *const a = speed_point(self, 1);
     const int64_t span_us = b->t_us - a->t_us;
 
+    const double mps2 = (b->mps - a->mps) / in_seconds(span_us);
+
     *out = (slope_t){
         .t_us = a->t_us + span_us / 2,
         .half_us = span_us / 2,
         .span_us = span_us,
-        .mps2 = (b->mps - a->mps) / in_seconds(span_us),
+        .mps2 = mps2,
         .mps = (a->mps + b->mps) / 2.0,
-        .sigma_mps2 = self->quantum_mps / (sqrt(6.0) * in_seconds(span_us)),
+        .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), self->quantum_mps / (sqrt(6.0) * in_seconds(span_us))),
     };
     return true;
 }
@@ -55,13 +76,15 @@ static bool fit_many(const speed_t *self, uint32_t count, slope_t *out)
     }
     const double n = (double)count;
     const double spread = sum_tt - sum_t * sum_t / n;
+    const double mps2 = (sum_tv - sum_t * sum_v / n) / spread;
+    const int64_t span_us = newest_us - speed_point(self, count - 1)->t_us;
 
     *out = (slope_t){
         .t_us = newest_us + (int64_t)(1e6 * sum_t / n),
-        .span_us = newest_us - speed_point(self, count - 1)->t_us,
-        .mps2 = (sum_tv - sum_t * sum_v / n) / spread,
+        .span_us = span_us,
+        .mps2 = mps2,
         .mps = sum_v / n,
-        .sigma_mps2 = self->quantum_mps / sqrt(12.0 * spread),
+        .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), self->quantum_mps / sqrt(12.0 * spread)),
     };
     return true;
 }

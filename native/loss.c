@@ -54,7 +54,7 @@ static void follow_fall(loss_t *self, const speed_t *speed, speed_point_t now)
     self->falling++;
     const double mean_mps2 = sure_loss(speed, self->before, now);
 
-    if (self->falling >= 2 && mean_mps2 > self->rule.speed_loss_mps2) {
+    if (self->falling >= 2 && mean_mps2 > self->rule.speed_loss_mps2 && (self->is_hit || self->before.mps >= DRIVING_MPS)) {
         self->from = self->is_hit ? self->from : self->before;
         self->peak_mps2 = self->is_hit && self->peak_mps2 > mean_mps2 ? self->peak_mps2 : mean_mps2;
         self->is_hit = true;

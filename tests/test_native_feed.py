@@ -1,11 +1,12 @@
 """The door of the core: batches in any split, back-pressure, whole seconds, the ring, conserved counters, staleness."""
 
 import struct
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
 
-from agent.core import Event, Sample, ffi, lib
+from agent.core import Core, Event, Sample, ffi, lib
 from agent.vehicle import Table
 from drivers import batch
 from tests.road import AT_15, CALM, Road, core, cruise, drive, packed, steady, us, value
@@ -22,7 +23,7 @@ def lively() -> bytes:
     return packed(road.speed(), road.imu(50), frames, engine, fixes, steady(60, 1, "speed_limit", 13.0))
 
 
-def split(made, inputs: bytes, sizes) -> list:
+def split(made: Core, inputs: bytes, sizes: Iterator[int]) -> list:
     found, at = [], 0
     while at < len(inputs):
         size = next(sizes) * 80
@@ -31,7 +32,7 @@ def split(made, inputs: bytes, sizes) -> list:
     return found + made.finish()
 
 
-def forever(make):
+def forever(make: Callable[[], int]) -> Iterator[int]:
     while True:
         yield make()
 
@@ -40,7 +41,7 @@ SETS = ("detect.idling.hold_s=5", "detect.speeding.hold_s=2")
 
 
 @pytest.mark.parametrize("mounted", [True, False])
-def test_any_split_gives_the_same_outputs_and_counters(mounted):
+def test_any_split_gives_the_same_outputs_and_counters(mounted: bool) -> None:
     inputs, luck = lively(), Random(3)
     whole = core(*SETS, mounted=mounted)
     wanted = whole.feed(inputs) + whole.finish()
@@ -51,7 +52,7 @@ def test_any_split_gives_the_same_outputs_and_counters(mounted):
         assert made.counters() == whole.counters()
 
 
-def test_a_full_queue_stops_the_feed_and_loses_nothing():
+def test_a_full_queue_stops_the_feed_and_loses_nothing() -> None:
     inputs = packed(Road(CALM * 3).speed(5))
     made = core()
     data, count = ffi.from_buffer("tbox_input_t[]", inputs), len(inputs) // 80
@@ -65,23 +66,23 @@ def test_a_full_queue_stops_the_feed_and_loses_nothing():
     assert [o.at_us for o in whole.feed(inputs) if isinstance(o, Sample)][-1] == seconds[-1]
 
 
-def test_each_second_makes_one_sample_before_the_input_at_its_border():
+def test_each_second_makes_one_sample_before_the_input_at_its_border() -> None:
     rows = [(at, value(at, "speed", at)) for at in (0.5, 1.0, 1.5, 2.0, 3.25)]
     samples = drive(rows).samples()
     assert [(s.at_us, s.value("speed")) for s in samples] == [(us(1), 0.5), (us(2), 1.5), (us(3), 2.0)]
 
 
-def test_after_twelve_quiet_seconds_the_rest_is_skipped_but_the_last():
+def test_after_twelve_quiet_seconds_the_rest_is_skipped_but_the_last() -> None:
     rows = [(0.5, value(0.5, "rpm", 800)), (100.5, value(100.5, "rpm", 800))]
     assert [s.at_us for s in drive(rows).samples()] == [us(at) for at in [*range(1, 13), 100]]
 
 
-def test_times_before_zero_are_times():
+def test_times_before_zero_are_times() -> None:
     rows = [(at, value(at, "speed", 1.0)) for at in (-2.5, -1.25, 0.25)]
     assert [s.at_us for s in drive(rows).samples()] == [us(-2), us(-1), 0]
 
 
-def test_values_go_stale_after_ten_seconds_but_not_the_limit_and_the_ignition():
+def test_values_go_stale_after_ten_seconds_but_not_the_limit_and_the_ignition() -> None:
     rows = [(0.0, value(0, name, 1)) for name in ("speed", "fuel", "speed_limit", "ignition")]
     rows += [(at, batch.tick(us(at))) for at in range(1, 13)]
     by_s = {
@@ -103,14 +104,14 @@ def test_values_go_stale_after_ten_seconds_but_not_the_limit_and_the_ignition():
         ([*((i / 2, "speed", 20.0 + i % 2) for i in range(9)), (4.5, "speed", 2.0)], "impossible"),
     ],
 )
-def test_what_is_not_used_is_counted_by_reason(rows, reason):
+def test_what_is_not_used_is_counted_by_reason(rows: list, reason: str) -> None:
     made = core()
     made.feed(b"".join(value(at, name, number) for at, name, number in rows))
     counted = made.counters()["values_rejected"]
     assert counted == {**dict.fromkeys(counted, 0), reason: 1}
 
 
-def test_frames_are_conserved_whatever_they_are():
+def test_frames_are_conserved_whatever_they_are() -> None:
     luck, made = Random(1), core()
     flags = [luck.choice([0, 0, 0, batch.FD, batch.ERROR, batch.REMOTE]) for _ in range(400)]
     made.feed(b"".join(batch.frame(i * 1000, 0, i, bytes(luck.choice([0, 8, 8, 12])), f) for i, f in enumerate(flags)))
@@ -137,7 +138,7 @@ def kept(raw: bytes) -> list[tuple[int, int, bytes]]:
     return found
 
 
-def test_the_ring_keeps_the_newest_frames_of_24_bytes():
+def test_the_ring_keeps_the_newest_frames_of_24_bytes() -> None:
     made = core(*RING)
     made.feed(b"".join(batch.frame(i, 0, 1, bytes([i] * 8)) for i in range(25)))
     assert kept(made.freeze(1 << 20)) == [(i, batch.FRAME, bytes([i] * 8)) for i in range(15, 25)]
@@ -145,7 +146,7 @@ def test_the_ring_keeps_the_newest_frames_of_24_bytes():
     assert made.freeze(10) == b""
 
 
-def test_the_ring_holds_records_of_any_size_through_its_end():
+def test_the_ring_holds_records_of_any_size_through_its_end() -> None:
     luck, made = Random(2), core(*RING)
     sent = []
     for i in range(300):
@@ -163,13 +164,13 @@ def test_the_ring_holds_records_of_any_size_through_its_end():
         assert kept(made.freeze(1 << 20)) == sent[-len(kept(made.freeze(1 << 20))) :]
 
 
-def test_without_a_ring_nothing_is_kept():
+def test_without_a_ring_nothing_is_kept() -> None:
     made = core("ring.frames_per_s=0")
     made.feed(batch.frame(1, 0, 1, bytes(8)))
     assert made.freeze(100) == b""
 
 
-def test_memory_that_is_too_small_is_refused():
+def test_memory_that_is_too_small_is_refused() -> None:
     setup = ffi.new("tbox_setup_t *")
     size = lib.tbox_size(setup)
     memory = ffi.new("char[]", size)
@@ -177,7 +178,7 @@ def test_memory_that_is_too_small_is_refused():
     assert lib.tbox_init(ffi.NULL, size, setup) == ffi.NULL
 
 
-def test_random_inputs_keep_every_promise():
+def test_random_inputs_keep_every_promise() -> None:
     for seed in range(12):
         luck, t_us = Random(seed), 0
         inputs = bytearray()

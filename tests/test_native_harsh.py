@@ -4,26 +4,26 @@ import math
 
 import pytest
 
-from tests.road import AT_15, KMH, Road, cruise, drive, packed, core, half_sine
+from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed
 
 HARSH = ("harsh_braking", "harsh_acceleration", "harsh_cornering")
 BARE = ("threshold_mps2=3.43", "release_mps2=3.42", "hold_s=0", "min_speed_mps=0", "refractory_s=0")
 
 
-def names(told) -> list:
+def names(told: Told) -> list:
     return [(e.name, e.direction) for e in told.events(*HARSH)]
 
 
 @pytest.mark.parametrize(
     ("mps2", "wanted"), [pytest.param(3.43, 1, id="at the threshold"), pytest.param(3.42, 0, id="just under it")]
 )
-def test_without_a_hold_one_sample_of_a_slow_imu_decides(mps2, wanted):
+def test_without_a_hold_one_sample_of_a_slow_imu_decides(mps2: float, wanted: int) -> None:
     road = Road([*AT_15, (1, -mps2, 0), *cruise(10)])
     told = drive(road.speed(1), road.imu(1, gyro=False, shake=0), sets=[f"detect.harsh_braking.{s}" for s in BARE])
     assert len(told.events("harsh_braking")) == wanted
 
 
-def test_with_a_hold_a_slow_imu_needs_two_samples():
+def test_with_a_hold_a_slow_imu_needs_two_samples() -> None:
     for seconds, wanted in ((1, 0), (2, 1)):
         road = Road([*AT_15, (seconds, -4.5, 0), *cruise(10)])
         assert len(drive(road.speed(1), road.imu(1, gyro=False, shake=0)).events("harsh_braking")) == wanted
@@ -39,18 +39,18 @@ def test_with_a_hold_a_slow_imu_needs_two_samples():
         pytest.param(0.2, 5.0, 0, id="not held"),
     ],
 )
-def test_a_brake_counts_when_it_is_hard_and_long_enough(hz, seconds, mps2, wanted):
+def test_a_brake_counts_when_it_is_hard_and_long_enough(hz: float, seconds: float, mps2: float, wanted: int) -> None:
     road = Road([*AT_15, (seconds, -mps2, 0), *cruise(6)])
     assert names(drive(road.speed(), road.imu(hz))) == [("harsh_braking", None)] * wanted
 
 
 @pytest.mark.parametrize("mps2", [3.2, 4.0])
-def test_vibration_neither_makes_nor_breaks_a_brake(mps2):
+def test_vibration_neither_makes_nor_breaks_a_brake(mps2: float) -> None:
     road = Road([*AT_15, (1.5, -mps2, 0), *cruise(6)], blow=lambda t: (1.5 * math.sin(100 * t), math.sin(91 * t), 2.0))
     assert len(drive(road.speed(), road.imu(100, shake=0.5)).events(*HARSH)) == (mps2 > 3.43)
 
 
-def test_spikes_and_invalid_samples_accuse_nobody():
+def test_spikes_and_invalid_samples_accuse_nobody() -> None:
     def spike(at: float) -> tuple[float, float, float]:
         return (-5.0, 0.0, 0.0) if at % 5 < 0.035 else (0.0, 0.0, 0.0)
 
@@ -61,21 +61,21 @@ def test_spikes_and_invalid_samples_accuse_nobody():
 
 @pytest.mark.parametrize("hz", [1, 2, 4, 5, 10, 20, 50])
 @pytest.mark.parametrize("quantum", [0.0, KMH])
-def test_speed_alone_finds_a_brake_at_any_rate_and_resolution(hz, quantum):
+def test_speed_alone_finds_a_brake_at_any_rate_and_resolution(hz: float, quantum: float) -> None:
     for mps2, wanted in ((3.0, 0), (4.0, 1)):
         road = Road([*AT_15, (3, -mps2, 0), *cruise(10)])
         assert names(drive(road.speed(hz, quantum))) == [("harsh_braking", None)] * wanted
 
 
 @pytest.mark.parametrize(("hz", "refresh_s"), [(10, 1.0), (11, 1.0), (10, 0.5), (15, 0.4)])
-def test_a_staircase_is_its_slope_and_not_its_steps(hz, refresh_s):
+def test_a_staircase_is_its_slope_and_not_its_steps(hz: float, refresh_s: float) -> None:
     for mps2, wanted in ((2.5, 0), (5.0, 1)):
         road = Road([*AT_15, (3, -mps2, 0), *cruise(10)])
         told = drive(road.speed(hz, 0.01, refresh_s))
         assert names(told) == [("harsh_braking", None)] * wanted
 
 
-def test_a_brake_is_described():
+def test_a_brake_is_described() -> None:
     road = Road([(5, 0, 0), (12, 1.5, 0), *cruise(18), (2, -5, 0), *cruise(20)])
     (event,) = drive(road.speed(), road.imu()).events()
     assert event.start_us == pytest.approx(35e6, abs=0.1e6)
@@ -89,13 +89,13 @@ def test_a_brake_is_described():
 
 
 @pytest.mark.parametrize(("mps2", "level"), [(3.8, "low"), (4.9, "medium"), (6.3, "high")])
-def test_severity_has_three_levels(mps2, level):
+def test_severity_has_three_levels(mps2: float, level: str) -> None:
     road = Road([*AT_15, (1.5, -mps2, 0), *cruise(12), (1.5, mps2, 0), *cruise(12), (1.5, 0, mps2), *cruise(8)])
     told = drive(road.speed(), road.imu())
     assert [(e.name, e.severity) for e in told.events()] == [(name, level) for name in HARSH]
 
 
-def test_a_launch_counts_when_it_ends_at_ten_kmh():
+def test_a_launch_counts_when_it_ends_at_ten_kmh() -> None:
     for seconds, wanted in ((3.5, 1), (0.6, 0)):
         road = Road([(10, 0, 0), (seconds, 4, 0), *cruise(10)])
         told = drive(road.speed(), road.imu())
@@ -103,7 +103,7 @@ def test_a_launch_counts_when_it_ends_at_ten_kmh():
         assert told.counters["not_judged"]["harsh_too_slow"] == 1 - wanted
 
 
-def test_a_brake_from_walking_pace_counts_without_the_gate_only():
+def test_a_brake_from_walking_pace_counts_without_the_gate_only() -> None:
     road = Road([(3, 0, 0), (2, 1.3, 0), (10, 0, 0), (0.65, -4, 0), (5, 0, 0)])
     assert not drive(road.speed(), road.imu()).events()
     open_gate = ["detect.harsh_braking.min_speed_mps=0", "detect.harsh_braking.hold_s=0"]
@@ -111,65 +111,65 @@ def test_a_brake_from_walking_pace_counts_without_the_gate_only():
 
 
 @pytest.mark.parametrize(("left", "side"), [(4.0, "left"), (-4.0, "right")])
-def test_a_corner_has_its_side(left, side):
+def test_a_corner_has_its_side(left: float, side: str) -> None:
     road = Road([*AT_15, (2, 0, left), *cruise(8)])
     assert names(drive(road.speed(), road.imu())) == [("harsh_cornering", side)]
 
 
 @pytest.mark.parametrize(("left", "side"), [(4.2, "left"), (-4.2, "right")])
-def test_before_the_mounting_is_solved_speed_and_gyro_tell_a_corner(left, side):
+def test_before_the_mounting_is_solved_speed_and_gyro_tell_a_corner(left: float, side: str) -> None:
     on_end = ((0, 0, 1), (0, 1, 0), (-1, 0, 0))
     road = Road([*AT_15, (3, 0, left), *cruise(8)])
     assert names(drive(road.speed(), road.imu(50, on_end), mounted=False)) == [("harsh_cornering", side)]
 
 
-def test_brakes_within_the_refractory_time_are_one():
+def test_brakes_within_the_refractory_time_are_one() -> None:
     road = Road([*AT_15, (1, -4.5, 0), (1, 0.2, 0), (1, -6.2, 0), *cruise(20)])
     (event,) = drive(road.speed(), road.imu()).events()
     assert (event.severity, event.end_us // 1_000_000) == ("high", 35)
     assert len(drive(road.speed(), road.imu(), sets=["detect.harsh_braking.refractory_s=0"]).events()) == 2
 
 
-def test_two_brakes_further_apart_than_the_refractory_time_are_two():
+def test_two_brakes_further_apart_than_the_refractory_time_are_two() -> None:
     road = Road([*AT_15, (1, -4.5, 0), (3.2, 0.2, 0), (1, -4.5, 0), *cruise(20)])
     assert len(drive(road.speed(), road.imu()).events()) == 2
 
 
-def test_a_slope_is_no_brake_and_hides_none():
+def test_a_slope_is_no_brake_and_hides_none() -> None:
     for mps2, wanted in ((2.9, 0), (4.0, 1)):
         for slope in (-0.087, 0.087):
             road = Road([*AT_15, *cruise(20), (2, -mps2, 0), *cruise(8)], grade=lambda _, slope=slope: slope)
             assert len(drive(road.speed(), road.imu()).events()) == wanted
 
 
-def test_an_imu_that_a_good_speed_contradicts_is_not_believed():
+def test_an_imu_that_a_good_speed_contradicts_is_not_believed() -> None:
     road = Road([*AT_15, *cruise(20)], blow=lambda t: (-4.5, 0, 0) if 35 <= t < 38 else (0, 0, 0))
     told = drive(road.speed(), road.imu())
     assert not told.events()
     assert told.counters["not_judged"]["harsh_speed_disagrees"] == 1
 
 
-def test_when_the_imu_falls_silent_the_speed_judges():
+def test_when_the_imu_falls_silent_the_speed_judges() -> None:
     road = Road([*AT_15, (2, -5, 0), *cruise(10)])
     silent = [row for row in road.imu() if row[0] < 30]
     (event,) = drive(road.speed(), silent).events()
     assert (event.name, event.sources) == ("harsh_braking", ("speed",))
 
 
-def test_an_absent_sensor_is_none():
+def test_an_absent_sensor_is_none() -> None:
     road = Road([*AT_15, (2, -5, 0), *cruise(10)])
-    constant = [row for row in Road([(45, 0, 0)], blow=lambda _: (-10.23, -10.23, -20.03665)).imu(shake=0)]
+    constant = Road([(45, 0, 0)], blow=lambda _: (-10.23, -10.23, -20.03665)).imu(shake=0)
     told = drive(road.speed(), constant)
     assert [e.sources for e in told.events()] == [("speed",)]
     assert told.counters["values_rejected"]["nonsense"] > 4000
 
 
-def test_a_rule_that_is_off_says_nothing():
+def test_a_rule_that_is_off_says_nothing() -> None:
     road = Road([*AT_15, (2, -5, 0), *cruise(10)])
     assert not drive(road.speed(), road.imu(), sets=["detect.harsh_braking.enabled=false"]).events()
 
 
-def test_a_brake_that_is_still_going_on_is_told_at_the_end():
+def test_a_brake_that_is_still_going_on_is_told_at_the_end() -> None:
     made = core()
     road = Road([*AT_15, (2, -5, 0)])
     assert not [o for o in made.feed(packed(road.speed(), road.imu())) if getattr(o, "name", "") == "harsh_braking"]
@@ -177,7 +177,7 @@ def test_a_brake_that_is_still_going_on_is_told_at_the_end():
     assert event.end_us == pytest.approx(35e6, abs=0.2e6)
 
 
-def test_braking_before_a_crash_is_told_and_the_crash_is_no_braking():
+def test_braking_before_a_crash_is_told_and_the_crash_is_no_braking() -> None:
     road = Road([*AT_15, (1.2, -6, 0), (8, 0, 0)], blow=half_sine(34.2, 0.1, 6.0, (-1, 0, 0)))
     told = drive([row for row in road.speed() if row[0] < 34.2], road.imu(200))
     assert [e.name for e in told.events()] == ["crash", "harsh_braking"]

@@ -8,7 +8,7 @@ import pytest
 from agent.core import Core, Event
 from agent.settings import defaults
 from agent.vehicle import Table
-from tests.road import CALM, KMH, LEVEL, Matrix, Road, cruise, drive, packed, turned
+from tests.road import CALM, KMH, LEVEL, Matrix, Road, Told, cruise, drive, packed, turned
 
 END = [
     (4, 0, 0),
@@ -44,7 +44,7 @@ def oblique(yaw: float, pitch: float, roll: float) -> Matrix:
     )
 
 
-def angles(told, mount: Matrix) -> tuple[float, float]:
+def angles(told: Told, mount: Matrix) -> tuple[float, float]:
     """How far forward and up of a calibration are off, degrees."""
     matrix = (told.rotation[0:3], told.rotation[3:6], told.rotation[6:9])
     forward, up = ([row[i] for row in mount] for i in (0, 2))
@@ -53,7 +53,7 @@ def angles(told, mount: Matrix) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("mount", right_angles())
-def test_turned_by_right_angles_the_same_drive_is_the_same(mount):
+def test_turned_by_right_angles_the_same_drive_is_the_same(mount: Matrix) -> None:
     road = Road([*CALM * 3, *END])
     told = drive(road.speed(5), road.imu(20, mount), mounted=False)
     assert [(e.name, e.direction) for e in told.events()] == WANTED
@@ -69,7 +69,7 @@ def test_turned_by_right_angles_the_same_drive_is_the_same(mount):
         pytest.param({"hz": 2, "quantum": KMH, "delay_s": 0.3}, id="late"),
     ],
 )
-def test_any_speed_signal_and_any_angle_will_do(speed):
+def test_any_speed_signal_and_any_angle_will_do(speed: dict[str, float]) -> None:
     mount, road = oblique(0.7, 0.4, -1.2), Road([*CALM * 4, *END])
     told = drive(road.speed(**speed), road.imu(20, mount, shake=1.0), mounted=False)
     assert [(e.name, e.direction) for e in told.events()] == WANTED
@@ -78,13 +78,13 @@ def test_any_speed_signal_and_any_angle_will_do(speed):
     assert forward < 8
 
 
-def test_a_road_with_slopes_is_averaged_out():
+def test_a_road_with_slopes_is_averaged_out() -> None:
     road = Road([*CALM * 5], grade=lambda t: 0.08 * math.sin(t / 40))
     told = drive(road.speed(), road.imu(20), mounted=False)
     assert max(angles(told.calibrations()[-1], LEVEL)) < 5
 
 
-def test_without_anything_to_learn_from_nothing_is_told_and_gravity_is_no_event():
+def test_without_anything_to_learn_from_nothing_is_told_and_gravity_is_no_event() -> None:
     on_side = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
     road = Road([(2, 0, 0), (4, 1.5, 0), *cruise(8)])
     told = drive(road.speed(), road.imu(50, on_side), mounted=False)
@@ -92,7 +92,7 @@ def test_without_anything_to_learn_from_nothing_is_told_and_gravity_is_no_event(
     assert not told.events()
 
 
-def test_rotation_turns_gravity_up_exactly():
+def test_rotation_turns_gravity_up_exactly() -> None:
     road = Road(CALM * 2)
     told = drive(road.speed(), road.imu(20, oblique(2.0, -0.8, 0.3)), mounted=False).calibrations()[0]
     rows = (told.rotation[0:3], told.rotation[3:6], told.rotation[6:9])
@@ -100,7 +100,7 @@ def test_rotation_turns_gravity_up_exactly():
     assert 0.5 < told.quality <= 1
 
 
-def test_a_box_that_is_moved_is_learnt_anew():
+def test_a_box_that_is_moved_is_learnt_anew() -> None:
     first, second = Road(CALM * 3), Road([*CALM * 4, *END])
     mount = ((0, 0, 1), (0, 1, 0), (-1, 0, 0))
     later = [(at + 180, raw) for at, raw in second.imu(20, mount)]
@@ -117,7 +117,7 @@ def move(raw: bytes) -> bytes:
     return (int.from_bytes(raw[:8], "little", signed=True) + 180_000_000).to_bytes(8, "little", signed=True) + raw[8:]
 
 
-def test_a_stored_calibration_judges_from_the_first_second():
+def test_a_stored_calibration_judges_from_the_first_second() -> None:
     table = Table(name="", powertrain="combustion", vehicle_class="car", messages=())
     upright = (0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
     made, road = Core(defaults(), table, upright), Road([(3, 0, 0), (10, 1.5, 0), (4, 0, 0), (1.5, 0, 4.5), (4, 0, 0)])

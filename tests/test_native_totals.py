@@ -16,24 +16,24 @@ def metres(road: Road) -> float:
 
 
 @pytest.mark.parametrize(("hz", "quantum", "refresh_s"), [(10, 0, 0), (1, 0, 0), (4, KMH, 0), (10, KMH, 1.0)])
-def test_distance_is_the_trapezoid_of_the_speed(hz, quantum, refresh_s):
+def test_distance_is_the_trapezoid_of_the_speed(hz: float, quantum: float, refresh_s: float) -> None:
     road = Road([(3, 0, 0), *HOP, (3, 0, 0)])
     assert drive(road.speed(hz, quantum, refresh_s)).last.distance_m == pytest.approx(metres(road), rel=0.004)
 
 
-def test_uneven_times_are_integrated_as_they_are():
+def test_uneven_times_are_integrated_as_they_are() -> None:
     rows = [(at, value(at, "speed", 10.0)) for at in (0, 0.3, 1.7, 2.0, 4.9)]
     assert drive(rows).last.distance_m == pytest.approx(49.0)
 
 
-def test_a_hole_is_not_driven():
+def test_a_hole_is_not_driven() -> None:
     road = Road([*AT_15, *cruise(100)])
     told = drive([row for row in road.speed() if not 60 < row[0] < 90])
     known = metres(Road([*AT_15, *cruise(26), (1, 0.25, 0)])) + 15.125 * 43
     assert told.last.distance_m == pytest.approx(known, rel=0.01)
 
 
-def test_a_second_answer_of_the_same_moment_is_left_out():
+def test_a_second_answer_of_the_same_moment_is_left_out() -> None:
     road = Road([(5, 0, 0), (15, 1, 0), *cruise(20)])
     twins = [(at + 0.02, value(at + 0.02, "speed", road.at(at)[0] * 0.8)) for at in range(10, 40, 4)]
     told = drive(road.speed(2), twins)
@@ -42,7 +42,7 @@ def test_a_second_answer_of_the_same_moment_is_left_out():
     assert told.last.distance_m == pytest.approx(metres(road), rel=0.005)
 
 
-def test_the_receivers_speed_stands_in_where_the_car_tells_none():
+def test_the_receivers_speed_stands_in_where_the_car_tells_none() -> None:
     road = Road([(3, 0, 0), *HOP, (3, 0, 0)])
     rows = [(at / 10, batch.fix(us(at / 10), [48, 11, road.at(at / 10)[0], 90, 1, 9], valid=True)) for at in range(460)]
     told = drive(rows)
@@ -51,7 +51,7 @@ def test_the_receivers_speed_stands_in_where_the_car_tells_none():
     assert both.last.distance_m == pytest.approx(metres(road), rel=0.002)
 
 
-def test_moving_and_idle_time_part_at_one_kmh():
+def test_moving_and_idle_time_part_at_one_kmh() -> None:
     road = Road([(20, 0, 0), *HOP, (20, 0, 0)])
     last = drive(road.speed(), steady(road.seconds, 2, "rpm", 800)).last
     assert last.moving_us == pytest.approx(us(40 - 2 * KMH / 1.5), abs=20_000)
@@ -59,7 +59,7 @@ def test_moving_and_idle_time_part_at_one_kmh():
     assert last.motion_last_us == pytest.approx(us(60 - KMH / 1.5), abs=20_000)
 
 
-def test_the_limit_is_crossed_between_rows():
+def test_the_limit_is_crossed_between_rows() -> None:
     road = Road([(10, 2, 0), (10, -2, 0)])
     last = drive(road.speed(1), steady(20, 1, "speed_limit", 13.0)).last
     assert last.over_limit_us == pytest.approx(us(7), abs=1000)
@@ -67,7 +67,7 @@ def test_the_limit_is_crossed_between_rows():
     assert drive(road.speed(1)).last.limit_known_us == 0
 
 
-def test_the_limit_of_the_settings_counts_where_none_is_told():
+def test_the_limit_of_the_settings_counts_where_none_is_told() -> None:
     road = Road([(10, 2, 0), (10, -2, 0)])
     last = drive(road.speed(1), sets=["detect.speeding.limit_mps=15.0", "detect.speeding.margin_mps=1.0"]).last
     assert last.over_limit_us == pytest.approx(us(4), abs=1000)
@@ -76,13 +76,13 @@ def test_the_limit_of_the_settings_counts_where_none_is_told():
 @pytest.mark.parametrize(
     ("seconds", "wanted"), [pytest.param(10.2, 1, id="over the hold"), pytest.param(9.7, 0, id="just under it")]
 )
-def test_speeding_lasts_ten_seconds(seconds, wanted):
+def test_speeding_lasts_ten_seconds(seconds: float, wanted: int) -> None:
     road = Road([(10, 1.3, 0), (1, 2, 0), (seconds - 1, 0, 0), (1, -2, 0), (10, -1.3, 0)])
     told = drive(road.speed(), steady(road.seconds, 1, "speed_limit", 14.0)).events("speeding")
     assert [e.start_us for e in told] == [pytest.approx(us(10.5), abs=5000)] * wanted
 
 
-def test_speeding_ends_under_the_hysteresis_only():
+def test_speeding_ends_under_the_hysteresis_only() -> None:
     up, dip = [(10, 1.6, 0), (12, 0, 0)], [(2, -1, 0), (2, 1, 0)]
     road = Road([*up, *dip, (12, 0, 0), (5, -1, 0), (5, 0, 0)])
     (event,) = drive(road.speed(), steady(road.seconds, 1, "speed_limit", 15.0)).events("speeding")
@@ -92,13 +92,13 @@ def test_speeding_ends_under_the_hysteresis_only():
 @pytest.mark.parametrize(
     ("seconds", "wanted"), [pytest.param(120.5, 1, id="over the hold"), pytest.param(119, 0, id="just under it")]
 )
-def test_idling_is_one_event_of_its_whole_length(seconds, wanted):
+def test_idling_is_one_event_of_its_whole_length(seconds: float, wanted: int) -> None:
     road = Road([*HOP, (seconds, 0, 0), *HOP])
     told = drive(road.speed(5), steady(road.seconds, 1, "rpm", 800)).events("idling")
     assert [(e.end_us - e.start_us) / 1e6 for e in told] == [pytest.approx(seconds, abs=1)] * wanted
 
 
-def test_idling_ends_when_the_engine_goes_off_or_silent():
+def test_idling_ends_when_the_engine_goes_off_or_silent() -> None:
     road = Road([*HOP, (250, 0, 0)])
     off = [*steady(180, 1, "rpm", 800), *steady(70, 1, "rpm", 0, start_s=181)]
     for engine in (off, steady(180, 1, "rpm", 800)):
@@ -106,7 +106,7 @@ def test_idling_ends_when_the_engine_goes_off_or_silent():
         assert event.end_us == pytest.approx(us(180), abs=us(1.1))
 
 
-def test_idling_without_an_end_is_told_at_the_end_of_the_input():
+def test_idling_without_an_end_is_told_at_the_end_of_the_input() -> None:
     road = Road([*HOP, (150, 0, 0)])
     (event,) = drive(road.speed(5), steady(road.seconds, 1, "rpm", 800)).events("idling")
     assert event.end_us == us(190)
@@ -121,7 +121,9 @@ def test_idling_without_an_end_is_told_at_the_end_of_the_input():
         ("electric", None, 1, "on"), ("electric", None, 0, "off"), ("electric", None, None, "unknown"),
     ],
 )  # fmt: skip
-def test_what_running_means_depends_on_the_powertrain(powertrain, rpm, ignition, engine):
+def test_what_running_means_depends_on_the_powertrain(
+    powertrain: str, rpm: float | None, ignition: float | None, engine: str
+) -> None:
     table = Table(name="", powertrain=powertrain, vehicle_class="car", messages=())
     made = Core(load(None), table)
     told = [(0.1, "rpm", rpm), (0.2, "ignition", ignition), (0.3, "speed", 0.0)]
@@ -129,7 +131,7 @@ def test_what_running_means_depends_on_the_powertrain(powertrain, rpm, ignition,
     assert made.snapshot(0).engine == engine
 
 
-def test_the_share_that_could_be_judged_is_known():
+def test_the_share_that_could_be_judged_is_known() -> None:
     road = Road([(3, 0, 0), *HOP, (3, 0, 0)])
     last = drive(road.speed()).last
     assert 0.97 * last.moving_us < last.judged_us <= last.moving_us
