@@ -111,8 +111,15 @@ def _replay(asked: argparse.Namespace) -> int:
     from agent import replay, settings_file, vehicle
 
     chosen = settings_file.load(asked.config, asked.sets)
-    table = vehicle.load(asked.vehicle or Path(chosen.vehicle.map))
+    table = vehicle.load(_map(asked.vehicle, chosen))
     return replay.run(asked.inputs, chosen, table, form=asked.format, fixes=asked.fixes, json_to=asked.json)
+
+
+def _map(named: Path | None, chosen: "Settings") -> Path:
+    """The vehicle map that was named: a file here before one that is shipped; else that of the settings."""
+    if named is None:
+        return Path(chosen.vehicle.map)
+    return named.absolute() if named.is_file() else named
 
 
 def _add_decode(commands: "Commands[argparse.ArgumentParser]") -> None:
