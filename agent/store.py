@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 PENDING, KEPT, DROPPED = range(3)  # a row's state
 PAGE_BYTES = 4096
 WAL_PAGES = 256
+CACHE_KIB = 1024
 SET_ASIDE_MAX = 2
 
 _SCHEMA = f"""
@@ -194,6 +195,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise StorageError(f"{path}: this file system cannot hold the store (no shared memory); use a local disk")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_PAGES * PAGE_BYTES}")
     if is_new:

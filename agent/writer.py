@@ -2,8 +2,8 @@
 
 The loop puts records in and asks for others; when `fileno()` is readable, `take()` has news. Records that wait are
 committed together, up to GROUP_BYTES: a slow disk makes larger groups, not a longer queue of syncs. They are bounded:
-`put` says no when too much waits, and whoever was told no keeps them and reads no further. Confirmations wait up to CONFIRM_WAIT_S for
-company, which spares the flash; one that is lost with the power only means that a record is sent again.
+`put` says no when too much waits, and whoever was told no keeps them and reads no further. Confirmations wait up to
+CONFIRM_WAIT_S for company, which spares the flash; one lost with the power only means that a record is sent again.
 """
 
 import os
@@ -166,9 +166,10 @@ class Writer:
     def _step(self) -> bool:
         """Wait for work and do a portion of it; False when there will be no more."""
         with self._turn:
-            self._turn.wait_for(self._has_work, self._patience_s())
-            if not self._has_work() or (self._is_closing and not (self._puts or self._fetches or self._confirms)):
-                return not self._is_closing
+            while not (self._puts or self._fetches or self._confirms_due()):
+                if self._is_closing:
+                    return False
+                self._turn.wait(self._patience_s())
             group = self._next_group()
             fetches, self._fetches = self._fetches, []
             confirms: list[tuple[int, int]] = []
@@ -184,9 +185,6 @@ class Writer:
             self._news.fetched += rows
             self._ring()
         return True
-
-    def _has_work(self) -> bool:
-        return bool(self._puts or self._fetches or self._is_closing) or self._confirms_due()
 
     def _next_group(self) -> list[_Put]:
         """What is committed next: whole puts in order, one at least, up to GROUP_BYTES."""

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]  # it ships no types
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -257,6 +257,14 @@ def test_columns_stay_small(cells: list[float | None], bytes_: int) -> None:
     body = encode_columns(0, 1, {"x": cells}, {"x": 1.0})
     assert decode_columns(body).columns["x"] == cells
     assert len(body["columns"]["x"]) <= bytes_
+
+
+@pytest.mark.parametrize("jump", [11, -12, 12, -13, 13])
+def test_a_jump_around_the_longest_plain_code_comes_back(jump: int) -> None:
+    cells: list[float | None] = [0.0] * 200 + [float(jump)] * 200
+    body = encode_columns(0, 1, {"x": cells}, {"x": 1.0})
+    assert body["columns"]["x"][0] & 31 == 0, "the Rice parameter must be 0 for this to try what it says"
+    assert decode_columns(body).columns["x"] == cells
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_after_a_restart_the_ten_minutes_count_in_the_new_boots_time() -> None:
     first = ledger()
     first.start(50 * SEAL_EVERY_US, {})
     second = ledger(2, first.tail)
+    assert not second.due(100 * SEAL_EVERY_US)
     second.start(1000, {})
     assert not second.due(1000 + SEAL_EVERY_US - 1)
     assert second.due(1000 + SEAL_EVERY_US)

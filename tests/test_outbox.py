@@ -144,6 +144,22 @@ def test_old_history_goes_but_the_key_stays(store: Path, monkeypatch: pytest.Mon
     outbox.close()
 
 
+def test_history_stays_while_something_older_is_not_delivered(
+    outbox: Outbox, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 1)
+    outbox.append(two_boots())
+    outbox.confirm([seq for seq in range(18) if seq != 4])
+    assert [seq for seq, _ in everything(outbox)] == [4]
+    assert check([read_pile(store)]).is_good
+    assert read_pile(store).first == 0
+
+
+def test_each_commit_is_on_flash_before_it_returns(outbox: Outbox) -> None:
+    assert outbox._one("PRAGMA journal_mode") == ("wal",)
+    assert outbox._one("PRAGMA synchronous") == (2,)
+
+
 def fill(outbox: Outbox, book: Ledger, count: int, rng: random.Random) -> int:
     """Drives with samples that do not compress, until `count` records; gaps are numbered as they come. Drops, counted."""
     dropped = 0

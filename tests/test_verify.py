@@ -4,7 +4,7 @@ import json
 import random
 from pathlib import Path
 
-import msgpack  # type: ignore[import-untyped]  # it ships no types
+import msgpack
 import pytest
 
 from agent import trips
@@ -12,7 +12,7 @@ from agent.codec import ZEROS, Record, decode, kind_number, make
 from agent.errors import InputError, UsageError
 from agent.finding import Report
 from agent.key import DeviceKey
-from agent.ledger import Ledger, Loss, Tail, is_sealed_by
+from agent.ledger import Ledger, Loss, Tail, is_sealed_by, signed_bytes
 from agent.outbox import STORE_NAME, Outbox
 from agent.proof import check
 from agent.recordfile import frame, head_frame, read_pile, stub_frame
@@ -161,6 +161,18 @@ def test_a_seal_that_lies_about_what_it_seals_is_named(tmp_path: Path) -> None:
     report = verified(tmp_path / "f", framed(records))
     assert named(report) == [(9, "seal")]
     assert "counts 7 event in 8..8, but there are 1 seal" in report.problems[0].problem
+
+
+@pytest.mark.parametrize("body", [{"head": bytes(32)}, {"upto": 1}])
+def test_a_signed_seal_of_another_place_is_named(tmp_path: Path, body: dict[str, object]) -> None:
+    book = ledger()
+    records = book.start(0, {}) + book.number("health", 1, {})
+    tail, right = book.tail, book.seal(2)
+    told = {name: fact for name, fact in right.body.items() if name != "signature"} | body
+    message = signed_bytes(3, 1, 2, KEY.device, tail.head, told)
+    seal = make("seal", KEY.device, 1, 3, 2, tail.head, {**told, "signature": KEY.sign(message)})
+    report = verified(tmp_path / "f", framed([*records, seal]))
+    assert "seq 3 (seal): does not seal the record before it" in [str(one) for one in report.problems]
 
 
 @pytest.mark.parametrize(("boots", "fault"), [
