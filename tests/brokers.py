@@ -230,6 +230,13 @@ class Certificates:
         """Path of its private key, its owner's alone."""
         return str(self._folder / f"{name}.key")
 
+    def encrypted(self, name: str, folder: Path) -> str:
+        """A copy of a key that wants a passphrase."""
+        path = folder / "encrypted.key"
+        path.touch(mode=0o600)
+        self._openssl("ec", "-in", self.key(name), "-aes128", "-passout", "pass:secret", "-out", str(path))
+        return str(path)
+
     def listener(self, server: str = "server") -> list[str]:
         """Lines that make a mosquitto ask for a client certificate."""
         lines = [f"cafile {self.cert('ca')}", f"certfile {self.cert(server)}", f"keyfile {self.key(server)}"]

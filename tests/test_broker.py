@@ -257,6 +257,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path, Certificates], Mqtt], str]] = {
         r"mqtt.cert_file, mqtt.key_file: .* \(KEY_VALUES_MISMATCH\)",
     ),
     "a certificate that is no PEM": (lambda f, c: _secure(f, c, cert_file="junk"), "must be PEM, not encrypted"),
+    "an encrypted key": (lambda f, c: _secure(f, c, key_file=c.encrypted("client", f)), "must be PEM, not encrypted"),
     "a key anyone may read": (
         lambda f, c: _secure(f, c, key_file=c.cert("client")),
         "mqtt.key_file: others may use .* chmod 600",

@@ -44,6 +44,8 @@ def test_records_state_and_session_travel_in_either_version(
             first.link.publish(Publish(41, "event", b"\x98\x01"))
             first.link.publish(Publish(42, "samples", b"\x98\x02"))
             assert [first.take(), first.take()] == [Acked(41), Acked(42)]
+            with Subscriber(mosquitto.port, f"{topic}/state") as late:
+                assert late.take() == (f"{topic}/state", state(online=True))
         told = [subscriber.take() for _ in range(4)]
         records = [(f"{topic}/event", b"\x98\x01"), (f"{topic}/samples", b"\x98\x02")]
         states = [(f"{topic}/state", state(online=online)) for online in (True, False)]
@@ -74,6 +76,21 @@ def test_a_message_too_long_to_be_a_receipt_is_dropped_and_counted(mosquitto: Pr
         platform.publish("tbox/v1/car-l/receipt", b"short")
         assert driver.wait(Message).payload == b"short"
         assert driver.link.messages_dropped == 1
+
+
+def test_messages_that_nobody_takes_are_bounded_and_counted(
+    mosquitto: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.mqtt.MESSAGES_MAX", 3)
+    driver = Driver(plain(mosquitto.port), "car-m", subscribed=["receipt"])
+    with driver, Subscriber(mosquitto.port, "nothing") as platform:
+        driver.wait(LinkUp)
+        for number in range(5):
+            platform.publish("tbox/v1/car-m/receipt", b"%d" % number)
+        until_s = time.monotonic() + WAIT_S
+        while driver.link.messages_dropped < 2:
+            assert time.monotonic() < until_s
+        assert [driver.wait(Message).payload for _ in range(3)] == [b"0", b"1", b"2"]
 
 
 def test_the_last_will_tells_of_a_dead_connection(mosquitto: Process) -> None:
@@ -128,6 +145,12 @@ def test_a_broker_that_learnt_mqtt_5_is_found_out(mosquitto: Process, tmp_path: 
             assert driver.wait(LinkUp).version == "5"
         assert front.levels == [4, 5]
         assert json.loads(memory.read_text()) == {f"127.0.0.1:{front.port}": "5"}
+
+
+def test_a_broker_of_mqtt_5_needs_no_memory(mosquitto: Process, tmp_path: Path) -> None:
+    with Driver(plain(mosquitto.port), memory=tmp_path / "versions.json") as driver:
+        assert driver.wait(LinkUp).version == "5"
+    assert not (tmp_path / "versions.json").exists()
 
 
 @pytest.mark.parametrize("kept", ["", "[]", "{", '{"x": 5}'])
