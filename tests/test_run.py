@@ -147,7 +147,8 @@ def test_kill_in_mid_drive_loses_nothing_confirmed_and_closes_the_trip(tmp_path:
         running(Terminal(tmp_path, broker.port)) as terminal,
     ):
         until(have(subscriber, "samples"), "the first samples")
-        until(have(subscriber, "health", 5), "some seconds more")
+        until(have(subscriber, "event"), "the brake, 40 m on")
+        until(have(subscriber, "health", 9), "some seconds more")
         terminal.kill()
         known = set(subscriber.inbox.records)
         terminal.start()
