@@ -45,6 +45,7 @@ class Road:
 
     @property
     def seconds(self) -> float:
+        """How long it lasts."""
         return sum(leg[0] for leg in self.legs)
 
     def at(self, time_s: float) -> tuple[float, float, float]:
@@ -134,12 +135,15 @@ class Told:
     last: Sample
 
     def events(self, *names: str) -> list[Event]:
+        """All events, or those of these names."""
         return [o for o in self.outputs if isinstance(o, Event) and (not names or o.name in names)]
 
     def samples(self) -> list[Sample]:
+        """One a second."""
         return [o for o in self.outputs if isinstance(o, Sample)]
 
     def calibrations(self) -> list[Calibration]:
+        """In the order they were told."""
         return [o for o in self.outputs if isinstance(o, Calibration)]
 
 
