@@ -8,7 +8,8 @@
  *     next   the oldest output: an event, a sample (one per second), a calibration
  *     snapshot, counters, freeze   what is known now; what was counted; the last seconds, raw
  *
- * Feeding a batch whole or input by input gives the same outputs. Doubles without contraction and `sqrt` are all the
+ * Inputs of several sources may be a little out of order: each signal keeps its own times, older values are counted and
+ * not used. Feeding a batch whole or input by input gives the same outputs. Doubles without contraction and `sqrt` are all the
  * arithmetic there is, so every machine gives the same bits. Axes are ISO 8855: x forward, y left, z up; acceleration is
  * specific force (level at rest: z = +9.80665 m/s2).
  */
@@ -165,7 +166,7 @@ enum { TBOX_NO_SIDE, TBOX_LEFT, TBOX_RIGHT, TBOX_FRONT, TBOX_REAR };
 typedef struct {
     int64_t start_us;    /* first sample at or over the threshold */
     int64_t end_us;      /* last sample before release */
-    double peak_mps2;    /* a size */
+    double peak_mps2;    /* a size; idling, speeding: NaN */
     double entry_mps;    /* speed at start_us */
     double exit_mps;     /* speed at end_us */
     double delta_v_mps;  /* exit - entry; crash: size of the largest horizontal change within 250 ms */
@@ -183,7 +184,7 @@ typedef struct {
 /* What is known at one moment, and totals that only ever grow: a trip is the difference of two samples. */
 typedef struct {
     double value[TBOX_SIGNALS]; /* NaN: never told, or stale */
-    double forward_mps2;        /* estimated, on vehicle axes; NaN: not enough quality */
+    double forward_mps2;        /* estimated, on vehicle axes, the road's slope taken off; NaN: not enough quality */
     double left_mps2;
     double distance_m;          /* trapezoid over true receive times, not across holes */
     double over_limit_m;
@@ -207,7 +208,9 @@ typedef struct {
 enum { TBOX_OUT_EVENT, TBOX_OUT_SAMPLE, TBOX_OUT_CALIBRATION };
 
 typedef struct {
-    int64_t t_us; /* sample: a whole second; calibration: when it was solved; event: when it was sure */
+    int64_t t_us; /* sample: a whole second; calibration: when it was solved; event: when it was sure. A crash by its
+                     change of speed is sure 0.25 s after it began; a harsh event when its refractory time is over, as
+                     another of its kind would join it; idling and speeding when they end */
     union {
         tbox_event_t event;
         tbox_sample_t sample;
@@ -272,11 +275,11 @@ size_t tbox_feed(tbox_core_t *self, const tbox_input_t *inputs, size_t count);
 /* The oldest output; false when there is none. */
 bool tbox_next(tbox_core_t *self, tbox_output_t *out);
 
-/* The input ends here: closes open events, as of the last input's time, into the queue. Feed nothing afterwards. Returns
+/* The input ends here: closes open events, as of the last input's time, into the queue; `tbox_snapshot` has the totals. Feed nothing afterwards. Returns
  * false when the queue was full: take outputs and call again. */
 bool tbox_finish(tbox_core_t *self);
 
-/* What is known now. */
+/* What is known at the last input's time. */
 void tbox_snapshot(const tbox_core_t *self, tbox_sample_t *out);
 
 void tbox_counters(const tbox_core_t *self, tbox_counters_t *out);
