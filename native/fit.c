@@ -1,7 +1,7 @@
 /* The slope of a speed: least squares over true receive times (Gauss 1809; the centred form).
  *
  * A rounded value is off by a uniform error of its quantum: sigma = q / sqrt(12). The window is as long as keeps the
- * quantum's share of the slope near 0.3 m/s2, between 0.5 and 1 s, and never shorter than a refresh. Where rows repeat a
+ * quantum's share of the slope near 0.3 m/s2 and that of noise near 0.13 m/s2, between 0.5 and 1 s, and never shorter than a refresh. Where rows repeat a
  * value, a refresh happened at some time in the row interval before it showed: the window is five such intervals at least,
  * and the slope is uncertain by that share. */
 #include "signal.h"
@@ -11,8 +11,16 @@
 
 #define WINDOW_LEAST_US 500000
 #define WINDOW_MOST_US 1000000
+#define WINDOW_STEP_US 100000
+#define STEP_LEAST_US 45000 /* as close as points lie */
+#define NOISE_SHARE_MPS2 0.13
 #define PAIR_US 800000 /* from this refresh on, two points are the fit */
 #define QUANTUM_SHARE_MPS2 0.3
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
 
 /* How long a refresh may have been there before a row showed it: rows that repeat values; 0: rows are refreshes. */
 static int64_t blur_us(const speed_t *self)
@@ -29,16 +37,26 @@ static double sigma_of(const speed_t *self, double mps2, double span_s, double q
     return sqrt(quantum_sigma_mps2 * quantum_sigma_mps2 + blur_mps2 * blur_mps2);
 }
 
+/* The variance of a slope over n points in a window W is 12 s^2 / (n W^2). */
+static bool is_noisy(const speed_t *self, double window_s)
+{
+    const double step_s = in_seconds(self->refresh_us > STEP_LEAST_US ? self->refresh_us : STEP_LEAST_US);
+    const double noise = 12.0 * self->noise_mps * self->noise_mps * step_s;
+
+    return noise > NOISE_SHARE_MPS2 * NOISE_SHARE_MPS2 * window_s * window_s * window_s;
+}
+
 static int64_t window_us(const speed_t *self)
 {
     const double by_quantum_us = 1e6 * self->quantum_mps / QUANTUM_SHARE_MPS2;
     const double by_blur_us = 5.0 * (double)blur_us(self);
-    const double wanted_us = by_quantum_us > by_blur_us ? by_quantum_us : by_blur_us;
+    const double wanted_us = larger(by_quantum_us, by_blur_us);
+    int64_t window = wanted_us > (double)WINDOW_LEAST_US ? (int64_t)wanted_us : WINDOW_LEAST_US;
 
-    if (wanted_us > (double)WINDOW_MOST_US) {
-        return WINDOW_MOST_US;
+    while (window < WINDOW_MOST_US && is_noisy(self, in_seconds(window))) {
+        window += WINDOW_STEP_US;
     }
-    return wanted_us > (double)WINDOW_LEAST_US ? (int64_t)wanted_us : WINDOW_LEAST_US;
+    return window < WINDOW_MOST_US ? window : WINDOW_MOST_US;
 }
 
 static bool fit_pair(const speed_t *self, slope_t *out)
@@ -84,7 +102,7 @@ static bool fit_many(const speed_t *self, uint32_t count, slope_t *out)
         .span_us = span_us,
         .mps2 = mps2,
         .mps = sum_v / n,
-        .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), self->quantum_mps / sqrt(12.0 * spread)),
+        .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), larger(self->quantum_mps / sqrt(12.0), self->noise_mps) / sqrt(spread)),
     };
     return true;
 }

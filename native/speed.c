@@ -16,6 +16,7 @@
 #define FROZEN_MPS2 10.0        /* not out of a value that stood still for several refreshes either */
 #define SLOWEST_US 15000000     /* a signal that comes more rarely is only full of holes */
 #define BEFORE_US 1000000       /* so long before the first point it is taken as that */
+#define NOISE_POINTS 32.0
 #define CHANGES_KNOWN 3
 #define SLOW_ROWS_US 800000     /* rows this far apart are refreshes themselves */
 
@@ -59,6 +60,21 @@ static void add_point(speed_t *self, int64_t t_us, double mps)
     if (self->count < SPEED_POINTS) {
         self->count++;
     }
+}
+
+/* How far the point before the newest lies off the line through its neighbours. */
+static void learn_noise(speed_t *self)
+{
+    if (self->count < 3) {
+        return;
+    }
+    const speed_point_t *const c = speed_point(self, 0);
+    const speed_point_t *const b = speed_point(self, 1);
+    const speed_point_t *const a = speed_point(self, 2);
+    const double share = (double)(b->t_us - a->t_us) / (double)(c->t_us - a->t_us);
+    const double off_mps = fabs(b->mps - a->mps - share * (c->mps - a->mps));
+
+    self->noise_mps += (off_mps - self->noise_mps) / NOISE_POINTS;
 }
 
 static void drop_newest(speed_t *self)
@@ -114,6 +130,7 @@ static speed_row_t take_change(speed_t *self, uint64_t *values, int64_t t_us, do
     self->holds = 0;
     if (t_us - newest->t_us >= SPACING_US) {
         add_point(self, t_us, mps);
+        learn_noise(self);
         self->has_slope = speed_fit(self, &self->slope);
     }
     return SPEED_CHANGE;

@@ -1,10 +1,12 @@
 """Harsh driving: each rule at its threshold and just under it, whatever the sensor."""
 
 import math
+from random import Random
 
 import pytest
 
-from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed
+from drivers import batch
+from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed, value
 
 HARSH = ("harsh_braking", "harsh_acceleration", "harsh_cornering")
 BARE = ("threshold_mps2=3.43", "release_mps2=3.42", "hold_s=0", "min_speed_mps=0", "refractory_s=0")
@@ -121,6 +123,36 @@ def test_before_the_mounting_is_solved_speed_and_gyro_tell_a_corner(left: float,
     on_end = ((0, 0, 1), (0, 1, 0), (-1, 0, 0))
     road = Road([*AT_15, (3, 0, left), *cruise(8)])
     assert names(drive(road.speed(), road.imu(50, on_end), mounted=False)) == [("harsh_cornering", side)]
+
+
+@pytest.mark.parametrize(("left", "wanted"), [(4.2, ["left"]), (-4.2, ["right"]), (3.1, []), (-3.1, [])])
+def test_without_an_imu_yaw_rate_or_course_tell_a_corner(left: float, wanted: list[str]) -> None:
+    road = Road([*AT_15, (4, 0, left), *cruise(8)])
+    yaw = [(i / 20, value(i / 20, "yaw_rate", road.at(i / 20)[2] / 15)) for i in range(900)]
+    turns = [-math.degrees(min(max(0.0, i - 33.0), 4.0) * left / 15) for i in range(45)]
+    course = [(i, value(i, "course", (10 + turn) % 360)) for i, turn in enumerate(turns)]
+    for source in (yaw, course):
+        assert [e.direction for e in drive(road.speed(), source).events()] == wanted
+
+
+def test_forces_told_value_by_value_are_the_same_sample() -> None:
+    road = Road([*AT_15, (2, -5, 0), *cruise(8)])
+    whole = drive(road.speed(), road.imu(50, gyro=False))
+    single = []
+    for at, raw in road.imu(50, gyro=False):
+        force = batch._NUMBERS.unpack(raw)[6:9]
+        single += [(at, value(at, name, n)) for name, n in zip(("accel_x", "accel_y", "accel_z"), force, strict=True)]
+    assert drive(road.speed(), single).events() == whole.events()
+
+
+def test_a_noisy_speed_accuses_nobody() -> None:
+    luck = Random(6)
+    for hz in (5, 10, 20):
+        road = Road([*AT_15, (3, -2.6, 0), *cruise(40)])
+        rows = [
+            (i / hz, value(i / hz, "speed", max(0.0, road.at(i / hz)[0] + luck.gauss(0, 0.1)))) for i in range(70 * hz)
+        ]
+        assert not drive(rows).events()
 
 
 def test_brakes_within_the_refractory_time_are_one() -> None:
