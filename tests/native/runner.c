@@ -1,13 +1,13 @@
 /* The core without Python: a file that tests/native/pack.py wrote goes in, every output comes out as text, to the bit.
  *
- *     runner FILE [SIZE [quiet]]     feed SIZE inputs at a time (0: all at once); quiet: only the last two lines
+ *     runner FILE [SIZE [quiet]]     feed SIZE inputs at a time (0: all at once); quiet: only the counters
  *
  * The file is made of 8-byte words, little-endian: the magic; the bytes of the setup after its table; counts of messages,
  * cuts, inputs and fields; the fields of each kind of output; then the structs themselves, as they lie in memory. int64_t
  * and double are aligned to 8 bytes on x86-64, aarch64 and armhf (EABI), so all but pointers lies alike on all three.
  *
- * Output: a line per output, its numbers as C99 hexadecimal doubles; a line of counters; a line about this machine's
- * side: allocations while fed, bytes of stack used.
+ * stdout: a line per output, its numbers as C99 hexadecimal doubles; a line of counters. stderr, because it differs
+ * between machines: allocations while fed and in all, bytes of stack used by one feed, bytes of a core without ring.
  */
 #include <stdalign.h>
 #include <stdio.h>
@@ -42,30 +42,52 @@ typedef struct {
     uint64_t type;
 } field_t;
 
-/* ---- allocations: glibc's own, counted ------------------------------------------------------------------------ */
+typedef struct {
+    head_t head;
+    const field_t *fields;
+    tbox_setup_t setup;
+    const tbox_input_t *inputs;
+    tbox_core_t *core;
+    uint64_t fed_allocations;
+    size_t deepest;
+    bool is_quiet;
+} run_t;
 
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *memory, size_t bytes);
+/* ---- allocations: counted (linked with --wrap, so that it works in a static program too) ------------------------ */
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 
 static uint64_t allocations;
 
-void *malloc(size_t bytes)
+void *__wrap_malloc(size_t bytes)
 {
     allocations++;
-    return __libc_malloc(bytes);
+    return __real_malloc(bytes);
 }
 
-void *calloc(size_t count, size_t bytes)
+void *__wrap_calloc(size_t count, size_t bytes)
 {
     allocations++;
-    return __libc_calloc(count, bytes);
+    return __real_calloc(count, bytes);
 }
 
-void *realloc(void *memory, size_t bytes)
+void *__wrap_realloc(void *memory, size_t bytes)
 {
     allocations++;
-    return __libc_realloc(memory, bytes);
+    return __real_realloc(memory, bytes);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    allocations++;
+    return __real_aligned_alloc(alignment, bytes);
 }
 
 /* ---- stack: painted, fed, looked at ----------------------------------------------------------------------------- */
@@ -104,9 +126,9 @@ static void die(const char *why)
 
 static void *block(FILE *file, uint64_t count, size_t bytes)
 {
-    void *const memory = aligned_alloc(16, (count * bytes + 31) & ~(size_t)15);
+    void *const memory = aligned_alloc(16, ((size_t)count * bytes + 31) & ~(size_t)15);
 
-    if (memory == NULL || fread(memory, bytes, count, file) != count) {
+    if (memory == NULL || fread(memory, bytes, (size_t)count, file) != count) {
         die("the file ends too soon");
     }
     return memory;
@@ -149,18 +171,18 @@ static void print_number(const tbox_output_t *out, const field_t *field)
     }
 }
 
-static void drain(tbox_core_t *core, const field_t *fields, uint64_t count, bool is_quiet)
+static void drain(const run_t *self)
 {
     tbox_output_t out;
 
-    while (tbox_next(core, &out)) {
-        if (is_quiet) {
+    while (tbox_next(self->core, &out)) {
+        if (self->is_quiet) {
             continue;
         }
         printf("%u %lld", out.kind, (long long)out.t_us);
-        for (uint64_t i = 0; i < count; i++) {
-            if (fields[i].output == out.kind) {
-                print_number(&out, &fields[i]);
+        for (uint64_t i = 0; i < self->head.fields; i++) {
+            if (self->fields[i].output == out.kind) {
+                print_number(&out, &self->fields[i]);
             }
         }
         printf("\n");
@@ -186,57 +208,68 @@ static void print_counters(const tbox_core_t *core, size_t ring_bytes)
     free(ring);
 }
 
+static void begin(run_t *self, FILE *file)
+{
+    tbox_setup_t *const setup = &self->setup;
+
+    self->head = head_of(file);
+    self->fields = block(file, self->head.fields, sizeof(field_t));
+    if (fread((uint8_t *)setup + sizeof setup->table, sizeof *setup - sizeof setup->table, 1, file) != 1) {
+        die("the file ends too soon");
+    }
+    setup->table.messages = block(file, self->head.messages, sizeof(tbox_message_t));
+    setup->table.cuts = block(file, self->head.cuts, sizeof(tbox_cut_t));
+    setup->table.message_count = (uint32_t)self->head.messages;
+    setup->table.cut_count = (uint32_t)self->head.cuts;
+    self->inputs = block(file, self->head.inputs, sizeof(tbox_input_t));
+
+    const size_t bytes = tbox_size(setup);
+
+    self->core = tbox_init(aligned_alloc(16, (bytes + 15) & ~(size_t)15), bytes, setup);
+    if (self->core == NULL) {
+        die("the core does not take this setup");
+    }
+}
+
+/* The stack is measured only where a feed is large: painting it for every input would take minutes. */
+static size_t feed(run_t *self, size_t at, size_t count)
+{
+    const uint64_t before = allocations;
+    const bool is_measured = count > 1;
+
+    if (is_measured) {
+        paint();
+    }
+    const size_t used = tbox_feed(self->core, &self->inputs[at], count);
+    const size_t stack = is_measured ? stack_used() : 0;
+
+    self->fed_allocations += allocations - before;
+    self->deepest = stack > self->deepest ? stack : self->deepest;
+    return used;
+}
+
 int main(int count, char **words)
 {
     FILE *const file = count > 1 ? fopen(words[1], "rb") : NULL;
-    const size_t size = count > 2 ? strtoul(words[2], NULL, 10) : 0;
-    const bool is_quiet = count > 3;
+    const size_t size = count > 2 ? (size_t)strtoul(words[2], NULL, 10) : 0;
+    run_t self = {.is_quiet = count > 3};
 
     if (file == NULL) {
         die("usage: runner FILE [SIZE [quiet]]");
     }
-    const head_t head = head_of(file);
-    const field_t *const fields = block(file, head.fields, sizeof *fields);
-    tbox_setup_t setup;
+    begin(&self, file);
+    for (size_t used = 0; used < self.head.inputs;) {
+        const size_t left = (size_t)self.head.inputs - used;
 
-    if (fread((uint8_t *)&setup + sizeof setup.table, head.setup_bytes, 1, file) != 1) {
-        die("the file ends too soon");
+        used += feed(&self, used, size > 0 && size < left ? size : left);
+        drain(&self);
     }
-    setup.table.messages = block(file, head.messages, sizeof(tbox_message_t));
-    setup.table.cuts = block(file, head.cuts, sizeof(tbox_cut_t));
-    setup.table.message_count = (uint32_t)head.messages;
-    setup.table.cut_count = (uint32_t)head.cuts;
-    const tbox_input_t *const inputs = block(file, head.inputs, sizeof *inputs);
-    tbox_core_t *const core = tbox_init(aligned_alloc(16, (tbox_size(&setup) + 15) & ~(size_t)15), tbox_size(&setup),
-                                        &setup);
-    uint64_t fed_allocations = 0;
-    size_t deepest = 0;
-
-    if (core == NULL) {
-        die("the core does not take this setup");
+    while (!tbox_finish(self.core)) {
+        drain(&self);
     }
-    for (uint64_t used = 0; used < head.inputs;) {
-        const uint64_t left = head.inputs - used;
-        const uint64_t before = allocations;
-
-        if (size != 1) {
-            paint();
-        }
-        used += tbox_feed(core, &inputs[used], size > 0 && size < left ? size : left);
-        fed_allocations += allocations - before;
-        if (size != 1) {
-            const size_t stack = stack_used();
-
-            deepest = stack > deepest ? stack : deepest;
-        }
-        drain(core, fields, head.fields, is_quiet);
-    }
-    while (!tbox_finish(core)) {
-        drain(core, fields, head.fields, is_quiet);
-    }
-    drain(core, fields, head.fields, is_quiet);
-    print_counters(core, setup.ring_bytes);
-    printf("machine allocations %llu of %llu stack %zu core %zu\n", (unsigned long long)fed_allocations,
-           (unsigned long long)allocations, deepest, tbox_size(&setup) - setup.ring_bytes);
+    drain(&self);
+    print_counters(self.core, self.setup.ring_bytes);
+    fprintf(stderr, "allocations %llu of %llu stack %zu core %zu\n", (unsigned long long)self.fed_allocations,
+            (unsigned long long)allocations, self.deepest, tbox_size(&self.setup) - self.setup.ring_bytes);
     return 0;
 }

@@ -1,0 +1,94 @@
+/* Any table, sound or not: what tbox_table_check trusts may be decoded with any frame without reading beside it. */
+#include "promise.h"
+#include "wild.h"
+
+#include <math.h>
+
+enum { ROOM = 8 };
+
+void fuzz_table(bytes_t *bytes);
+
+/* The bytes over the structs as they are: most often not sound. */
+static void read_table(wild_t *self, bytes_t *bytes)
+{
+    tbox_table_t *const table = &self->setup.table;
+
+    wild_table(self, bytes);
+    for (uint32_t changes = bytes_u8(bytes) % 4U; changes > 0; changes--) {
+        const uint32_t at = bytes_u16(bytes) % (uint32_t)(sizeof self->messages + sizeof self->cuts);
+
+        if (at < sizeof self->messages) {
+            ((uint8_t *)self->messages)[at] = bytes_u8(bytes);
+        } else {
+            ((uint8_t *)self->cuts)[at - sizeof self->messages] = bytes_u8(bytes);
+        }
+    }
+    PROMISE(table->message_count <= WILD_MESSAGES && table->cut_count <= WILD_CUTS);
+}
+
+static void check_decoded(const tbox_table_t *table, const tbox_message_t *message, const tbox_decoded_t *decoded)
+{
+    const tbox_cut_t *const cut = &table->cuts[decoded->cut];
+
+    PROMISE(decoded->cut >= message->first && decoded->cut < message->first + message->count);
+    PROMISE(!decoded->valid || isfinite(decoded->value));
+    PROMISE(!decoded->valid || !(cut->flags & TBOX_CUT_LIMITED)
+            || (decoded->value >= cut->min && decoded->value <= cut->max));
+}
+
+static void decode(const tbox_table_t *table, bytes_t *bytes)
+{
+    const uint32_t id = bytes_u8(bytes) & 1 ? 0x7E8U : 0x100U + bytes_u8(bytes) % 8U;
+    const int32_t found = tbox_table_find(table, bytes_u8(bytes) & 1U, id);
+    const uint8_t length = bytes_u8(bytes) % 65U;
+    const uint32_t room = bytes_u8(bytes) % (ROOM + 1U);
+    uint8_t *const data = malloc(length); /* exactly, so that a byte beside it is seen */
+    tbox_decoded_t *const out = malloc(room * sizeof *out);
+
+    PROMISE(found >= -1 && found < (int32_t)table->message_count);
+    PROMISE((data != NULL || length == 0) && (out != NULL || room == 0));
+    bytes_take(bytes, data, length);
+    if (found >= 0) {
+        const tbox_message_t *const message = &table->messages[found];
+        const int32_t count = tbox_table_decode(table, found, data, length, out, room);
+
+        PROMISE(count >= -2 && count <= (int32_t)room);
+        PROMISE(count == -1 || length >= message->length);
+        for (int32_t i = 0; i < count; i++) {
+            check_decoded(table, message, &out[i]);
+            PROMISE(message->kind == TBOX_MESSAGE_OBD || i == 0 || out[i].cut > out[i - 1].cut);
+        }
+    }
+    free(out);
+    free(data);
+}
+
+/* The arrays move to memory of exactly their size: an index beside them is seen too. */
+void fuzz_table(bytes_t *bytes)
+{
+    static wild_t wild;
+    tbox_table_t table;
+
+    memset(&wild, 0, offsetof(wild_t, inputs));
+    read_table(&wild, bytes);
+    table = wild.setup.table;
+    tbox_message_t *const messages = malloc(table.message_count * sizeof *messages);
+    tbox_cut_t *const cuts = malloc(table.cut_count * sizeof *cuts);
+
+    PROMISE((messages != NULL || table.message_count == 0) && (cuts != NULL || table.cut_count == 0));
+    if (table.message_count > 0) {
+        memcpy(messages, wild.messages, table.message_count * sizeof *messages);
+    }
+    if (table.cut_count > 0) {
+        memcpy(cuts, wild.cuts, table.cut_count * sizeof *cuts);
+    }
+    table.messages = messages;
+    table.cuts = cuts;
+    if (tbox_table_check(&table)) {
+        do {
+            decode(&table, bytes);
+        } while (bytes->size > 0);
+    }
+    free(cuts);
+    free(messages);
+}
