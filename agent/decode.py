@@ -15,7 +15,7 @@ from agent import obd
 from agent._core import ffi, lib
 from agent.compile import compile_dbc, compile_obd
 from agent.errors import InputError, SettingsError
-from agent.replay import opened, output, warn
+from agent.inputs import opened, warn, written
 from agent.vehicle import Table
 from drivers.batch import ERROR, FRAME, REMOTE
 from drivers.errors import RecordingError
@@ -62,7 +62,7 @@ def run(log: Path, *, dbc: Path | None, csv: str) -> int:
     frames = _frames(recording, log)
     rows = _obd_rows(frames, decoder) if dbc is None else (row for frame in frames for row in decoder.rows(frame))
     first = list(islice(rows, 1))  # an input with nothing to decode says so before anything is written
-    with output(csv) as out:
+    with written(csv) as out:
         _write(out, chain(first, rows))
     warn(recording)
     return 0

@@ -7,36 +7,29 @@ Printed numbers come from the core or from + - x / only and are rounded: seconds
 import json
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from agent import terms
 from agent.core import Calibration, Core, Event, Sample
-from agent.errors import InputError, StorageError
+from agent.hours import Dated
+from agent.inputs import opened, warn, written
 from agent.settings import Settings
 from agent.trip import EventFound, Moment, TripEnded, Trips, TripStarted
 from agent.vehicle import Table
 from drivers.batch import FIX, INPUT_BYTES
-from drivers.errors import RecordingError
-from drivers.recording import Recording, open_recordings
+from drivers.recording import Recording
 
 _FIX = struct.Struct("=qIBBBB6d16x")
 
 Told = Moment | Sample | Calibration | dict[str, Any]
 
 
-def opened(inputs: Sequence[Path], form: str | None) -> Recording:
-    """The recordings, merged; InputError names the one that is wrong."""
-    try:
-        return open_recordings(inputs, form)
-    except RecordingError as why:
-        raise InputError(str(why)) from None
-
-
 def replay(settings: Settings, table: Table, recording: Recording, *, fixes: bool = False) -> Iterator[Told]:
     """Everything the recordings tell, in order: moments, samples, calibrations, fix records, at last the counters."""
-    core, trips, last_us = Core(settings, table), Trips(settings.trip), 0
+    core, trips, last_us = Core(settings, table), Trips(settings.trip, terms.load(settings, table)), 0
+    trips.date(Dated(0, "recording") if recording.is_utc else None)
     for batch in recording.batches():
         if fixes:
             yield from _fixes(batch)
@@ -59,7 +52,7 @@ def told(thing: Told) -> dict[str, Any] | None:
         case EventFound(event, trip):
             return _event(event, trip)
         case TripEnded(trip, summary):
-            return {"record": "trip", "trip": trip, **_in_seconds(summary)}
+            return {"record": "trip", "trip": trip, **in_seconds(summary)}
         case Calibration():
             return _calibration(thing)
         case TripStarted() | Sample():
@@ -75,30 +68,11 @@ def run(
     if json_to is None:
         _print_summary(things)
     else:
-        with output(json_to) as out:
+        with written(json_to) as out:
             for record in filter(None, map(told, things)):
                 out.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
     warn(recording)
     return 0
-
-
-def warn(recording: Recording) -> None:
-    """One line on stderr when an input was read only in part."""
-    if recording.warnings:
-        print("tbox: warning: " + "; ".join(recording.warnings), file=sys.stderr)
-
-
-@contextmanager
-def output(path: str) -> Iterator[TextIO]:
-    """A file to write text into, or stdout for "-"."""
-    if path == "-":
-        yield sys.stdout
-        return
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-    except OSError as why:
-        raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
 
 
 def _fixes(batch: bytes) -> Iterator[dict[str, Any]]:
@@ -152,14 +126,15 @@ def _calibration(told: Calibration) -> dict[str, Any]:
     }
 
 
-def _in_seconds(summary: dict[str, Any]) -> dict[str, Any]:
-    """The same summary with every *_us as *_s."""
-    return {
-        key.removesuffix("_us") + "_s" if key.endswith("_us") else key: number / 1e6
-        if key.endswith("_us") and number is not None
-        else number
-        for key, number in summary.items()
-    }
+def in_seconds(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The same summary with every *_us as *_s, inside it too."""
+    told: dict[str, Any] = {}
+    for key, number in summary.items():
+        if key.endswith("_us"):
+            told[key.removesuffix("_us") + "_s"] = None if number is None else number / 1e6
+        else:
+            told[key] = in_seconds(number) if isinstance(number, Mapping) else number
+    return told
 
 
 def _rounded(number: float | None, digits: int) -> float | None:

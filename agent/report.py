@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from agent import drives, proof, replay, settings_file, vehicle
+from agent import drives, inputs, proof, replay, settings_file, vehicle
 from agent.drives import Drives
 from agent.errors import InputError, StorageError
 from agent.outbox import STORE_NAME
@@ -50,9 +50,9 @@ def _of_recording(path: Path, asked: argparse.Namespace) -> Drives:
     """The recording, through the same core and trip logic as `tbox replay`."""
     settings = settings_file.load(asked.config, asked.sets)
     table = vehicle.load(asked.vehicle or Path(settings.vehicle.map))
-    recording = replay.opened([path], asked.format)
+    recording = inputs.opened([path], asked.format)
     gathered = drives.from_replay(replay.replay(settings, table, recording))
-    replay.warn(recording)
+    inputs.warn(recording)
     gathered.notes += [f"Partly read: {warning}." for warning in recording.warnings]
     return gathered
 

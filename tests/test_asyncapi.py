@@ -14,11 +14,12 @@ from agent import app, clock, codec
 from agent.account import Account
 from agent.core import EVENTS, Calibration, Sample
 from agent.exchange import LANES
+from agent.inputs import opened
 from agent.ledger import BUDGET, Loss
 from agent.mqtt import Link
 from agent.outbox import Outbox
 from agent.receipt import ISLANDS_MAX, parse_receipt
-from agent.replay import opened, replay
+from agent.replay import replay
 from agent.session import MESSAGE_BYTES_MAX, Identity
 from agent.settings import Settings, defaults
 from agent.trip import EventFound, TripEnded, TripStarted
