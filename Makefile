@@ -8,12 +8,12 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help: ## these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/.has-check ## the environment in .venv, with every tool
 
@@ -36,6 +36,12 @@ c: ## the part of it that is about C
 	@set -e; for file in $(C_SOURCES); do gcc -std=c11 -O2 -fanalyzer -Werror -c -o /dev/null $$file; done; echo "gcc -fanalyzer: clean"
 	@if command -v cppcheck >/dev/null; then cppcheck -q --std=c11 --enable=warning,portability,performance \
 	    --inline-suppr --error-exitcode=1 native && echo "cppcheck: clean"; else echo "cppcheck: not installed"; fi
+
+fuzz: .venv/.has-test ## fuzz the core with clang's libFuzzer for FUZZ_S seconds (60)
+	@$(BIN)/python -m tests.native.fuzz run $(or $(FUZZ_S),60)
+
+fuzz-awake: .venv/.has-test ## plant bugs in a copy of the core: the fuzzer finds each within FUZZ_S seconds (60)
+	@$(BIN)/python -m tests.native.fuzz awake $(or $(FUZZ_S),60)
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

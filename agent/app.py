@@ -15,7 +15,7 @@ from types import FrameType
 
 import msgspec
 
-from agent import __version__, clock, vehicle
+from agent import __version__, clock, terms, vehicle
 from agent.account import Account
 from agent.codec import Record
 from agent.core import RING_FRAME_BYTES, Calibration, Core, Event, Output, Sample
@@ -66,7 +66,7 @@ class Agent:
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         self.link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
         self.uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
-        self.core, self.trips = Core(settings, table), Trips(settings.trip)
+        self.core, self.trips = Core(settings, table), Trips(settings.trip, terms.load(settings, table))
         now_us = clock.boot_us()
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
         self.held = self._first_records(now_us, table.name, outbox.recovered())
@@ -155,6 +155,7 @@ class Agent:
         is_driving = self.account.is_driving
         if now_us - self._clock_us >= CLOCK_US:
             self._clock_us, reading = now_us, clock.read_clocks()
+            self.trips.date(reading.dated())
             if clock.is_due(self._clock, reading, is_driving=is_driving):
                 self._clock = reading
                 records += self.ledger.number("clock", now_us, reading.body(self.boot))

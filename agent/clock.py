@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from agent.hours import Dated
+
 STEP_US = 100_000
 """A wall clock that moved this much against boot time was stepped."""
 
@@ -41,6 +43,10 @@ class Reading:
     utc_us: int
     u_us: int | None
     source: str
+
+    def dated(self) -> Dated:
+        """What makes boot time UTC by this reading."""
+        return Dated(self.utc_us - self.boot_us, self.source)
 
     def body(self, boot: int) -> dict[str, Any]:
         """The body of a clock record of this boot."""

@@ -80,7 +80,13 @@ def compile_map(path: Path) -> Table:
 def _table(name: str, head: vehicle_map.Head, messages: Iterable[Message]) -> Table:
     """Messages in the order the core searches them."""
     ordered = tuple(sorted(messages, key=lambda message: (message.channel, message.id)))
-    return Table(name=name, powertrain=head.powertrain, vehicle_class=head.vehicle_class, messages=ordered)
+    return Table(
+        name=name,
+        powertrain=head.powertrain,
+        vehicle_class=head.vehicle_class,
+        messages=ordered,
+        tank_l=head.tank_l,
+    )
 
 
 # ---- frames of a DBC ------------------------------------------------------------------------------------------------

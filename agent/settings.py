@@ -31,6 +31,9 @@ class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         text("id in topics; empty: the device id", "^[A-Za-z0-9._-]{0,64}$(?!\\n)", "up to 64 of A-Z a-z 0-9 . _ -"),
     ] = ""
     state_dir: Annotated[str, text("folder of the outbox and the device key")] = "/var/lib/tbox"
+    timezone: Annotated[
+        str, text("local time of trips, an IANA name", "^[A-Za-z0-9+_/-]+$(?!\\n)", "a name such as Europe/Paris")
+    ] = "UTC"
 
 
 class Can(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +95,9 @@ class Trip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_s: Annotated[float, span(1, 7200, "s", "after the last motion, engine off or unknown, the trip ends")] = 300.0
     min_distance_m: Annotated[float, span(0, 1000, "m", "shorter drives are no trips")] = 5.0
     start_mps: Annotated[float, span(0.1, 15, "m/s", "a trip begins at this speed, or when the engine runs")] = 1.39
+    score: Annotated[
+        str, text("formula of the score; a bare name: one of those shipped", ".", "at least one character")
+    ] = "score.toml"
 
 
 class Samples(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

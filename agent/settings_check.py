@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from difflib import get_close_matches
+from zoneinfo import available_timezones
 
+from agent.hours import zone
 from agent.settings import Settings
 from drivers.batch import SIGNALS
 
@@ -17,6 +20,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _buses(settings)
     yield from _broker(settings)
     yield from _signals(settings)
+    yield from _timezone(settings.device.timezone)
 
 
 def _order(settings: Settings) -> Iterator[Conflict]:
@@ -75,3 +79,15 @@ def _signals(settings: Settings) -> Iterator[Conflict]:
             yield (("samples", "signals"),), f'samples.signals: unknown signal "{name}"; known: {" ".join(SIGNALS)}'
         elif count > 1:
             yield (("samples", "signals"),), f'samples.signals: "{name}" stands twice'
+
+
+def _timezone(name: str) -> Iterator[Conflict]:
+    """A time zone that the system knows."""
+    try:
+        zone(name)
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+        close = get_close_matches(name, known, n=1)
+        hint = f"the nearest known is {close[0]}" if close else "see /usr/share/zoneinfo"
+        way = hint if known else "this system has no time zone data: apt install tzdata"
+        yield (("device", "timezone"),), f'device.timezone: unknown time zone "{name}"; {way}'

@@ -27,6 +27,8 @@ PATHS = (
     ("mqtt", "cert_file"), ("mqtt", "key_file"),
 )  # fmt: skip
 """Keys whose relative paths start from the folder of the file that says them."""
+NAMED = (("vehicle", "map"), ("trip", "score"))
+"""So do these, but a bare name means what comes with the program."""
 
 Key = tuple[str | int, ...]
 
@@ -170,9 +172,8 @@ def with_release(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The same with relative paths made to start from this folder; a vehicle map's bare name stays."""
-    paths = [*PATHS, ("vehicle", "map")] if "/" in str(look(data, ("vehicle", "map"))) else PATHS
-    for table, key in paths:
+    """The same with relative paths made to start from this folder; the bare name of what is shipped stays."""
+    for table, key in (*PATHS, *(named for named in NAMED if "/" in str(look(data, named)))):
         value = look(data, (table, key))
         if value and isinstance(value, str):
             data[table][key] = str(folder / value)

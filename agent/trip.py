@@ -8,8 +8,12 @@ microseconds of the samples' axis.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agent.across import Odometer, Wheel
 from agent.core import Calibration, Event, Output, Sample
+from agent.hours import Dated, Hours
+from agent.pricing import Pricing
 from agent.settings import Trip as TripRule
+from agent.terms import Terms
 
 AT_ONCE = ("crash", "impact")
 """Events that do not wait to learn whether their trip will be one."""
@@ -48,6 +52,7 @@ class _Open:
 
     start_us: int
     base: Sample
+    pricing: Pricing
     trip: int | None = None
     held: list[Event] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -59,12 +64,19 @@ class _Open:
 class Trips:
     """Feed it the core's outputs in order; it says what they mean."""
 
-    def __init__(self, rule: TripRule) -> None:
-        self._rule = rule
+    def __init__(self, rule: TripRule, terms: Terms | None = None) -> None:
+        self._rule, self._terms = rule, terms or Terms()
+        self._hours = Hours(self._terms.timezone)
+        self._wheel, self._odometer = Wheel(), Odometer()
+        self._dated: Dated | None = None
         self._next = 0
         self._open: _Open | None = None
         self._last: Sample | None = None
         self._rest: Sample | None = None
+
+    def date(self, dated: Dated | None) -> None:
+        """From now on this makes the samples' time UTC; None: nobody knows."""
+        self._dated = dated
 
     def step(self, output: Output) -> list[Moment]:
         """One output of the core; what it means for the drive."""
@@ -103,14 +115,18 @@ class Trips:
         inside = drive.trip is not None and event.start_us >= drive.start_us
         if inside:
             drive.counts[event.name] = drive.counts.get(event.name, 0) + 1
+            drive.pricing.event(event)
         return EventFound(event, drive.trip if inside else None)
 
     def _sample(self, sample: Sample) -> list[Moment]:
         if self._open is None:
             self._open = self._begun(sample)
+        self._wheel.step(sample)
+        self._odometer.step(sample)
         if self._open is None:
             return []
         _note(self._open, sample)
+        self._open.pricing.second(sample, self._dated)
         moments: list[Moment] = []
         if self._open.trip is None and sample.distance_m - self._open.base.distance_m >= self._rule.min_distance_m:
             moments = self._number(self._open)
@@ -123,11 +139,14 @@ class Trips:
         speed_mps = sample.max_speed_mps or 0.0
         base = self._rest or _beginning(sample)
         if speed_mps >= self._rule.start_mps:
-            return _Open(start_us=sample.at_us - (sample.moving_us - base.moving_us), base=base)
+            return self._opened(sample.at_us - (sample.moving_us - base.moving_us), base)
         if sample.engine == "on":
             base = self._last or base
-            return _Open(start_us=min(sample.at_us, max(base.at_us, sample.at_us - 1_000_000)), base=base)
+            return self._opened(min(sample.at_us, max(base.at_us, sample.at_us - 1_000_000)), base)
         return None
+
+    def _opened(self, start_us: int, base: Sample) -> _Open:
+        return _Open(start_us, base, Pricing(self._terms, self._hours, base, self._wheel.fatigue_us))
 
     def _number(self, drive: _Open) -> list[Moment]:
         """It has gone far enough: a trip. What happened since its begin belongs to it."""
@@ -162,7 +181,7 @@ class Trips:
     def _summary(self, drive: _Open, now: Sample, reason: str) -> dict[str, Any]:
         base, limit_us = drive.base, now.limit_known_us - drive.base.limit_known_us
         moved_us = [t for t in (now.motion_last_us, now.engine_last_us) if t is not None and t >= drive.start_us]
-        return {
+        summary = {
             "start_us": drive.start_us,
             "end_us": max(moved_us, default=drive.start_us),
             "distance_m": round(now.distance_m - base.distance_m, 3),
@@ -176,6 +195,8 @@ class Trips:
             "events": dict(sorted(drive.counts.items())),
             "odometer": _odometer(drive, round(now.distance_m - base.distance_m, 3)),
         }
+        pricing = drive.pricing.summary(summary, now, self._wheel.fatigue_us)
+        return {**summary, "pricing": {**pricing, "odometer": self._odometer.told()}}
 
 
 def _beginning(sample: Sample) -> Sample:

@@ -88,6 +88,7 @@ class Table:
     powertrain: Powertrain
     vehicle_class: VehicleClass
     messages: tuple[Message, ...]
+    tank_l: float | None = None
 
     def as_c(self, ffi: Any) -> CTable:
         """The same as C arrays of this CFFI door."""

@@ -19,11 +19,12 @@ Channel = Annotated[int, Meta(ge=0, le=254)]
 
 
 class Head(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[vehicle]: which car, and what drives it."""
+    """[vehicle]: which car, what drives it, how much fuel it holds."""
 
     name: str = ""
     powertrain: Powertrain = "combustion"
     vehicle_class: VehicleClass = msgspec.field(name="class", default="car")
+    tank_l: Annotated[float, Meta(gt=0, le=2000)] | None = None
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,6 +43,9 @@ def _foreign(name: str) -> Reader:
     return read
 
 
+UTC_FROM_US = 100_000_000_000_000
+"""An axis that begins after this (1973) is UTC: no recording counts its own time for three years."""
+
 READERS: dict[str, Reader] = {
     "candump": _lines(candump.read),
     "asc": _foreign("asc"),
@@ -90,6 +93,11 @@ class Recording:
         for batch in streams[0] if len(streams) == 1 else merged(streams):
             for start in range(0, len(batch), step):
                 yield batch[start : start + step]
+
+    @property
+    def is_utc(self) -> bool:
+        """Whether its axis is UTC since 1970, not the recording's own."""
+        return self.start_us >= UTC_FROM_US
 
     @property
     def formats(self) -> list[str]:

@@ -13,4 +13,11 @@ double bits_number(const tbox_cut_t *cut, uint64_t raw);
 /* Bytes a frame must have so that this cut lies inside. */
 uint32_t bits_reach(const tbox_cut_t *cut);
 
+/* table.c: whether a decoded value is valid: finite, within its limits, not marked by its validity signal. `cuts` are
+ * those of its message. */
+bool table_is_valid(const tbox_cut_t *cuts, const tbox_cut_t *cut, const uint8_t *data, double value);
+
+/* table.c: whether OBD-II answers come with this identifier. */
+bool table_is_answer(uint32_t id);
+
 #endif

@@ -20,7 +20,7 @@ static size_t ring_bytes(const tbox_setup_t *setup)
 
 size_t tbox_size(const tbox_setup_t *setup)
 {
-    return core_bytes() + ring_bytes(setup);
+    return core_bytes() + plan_bytes(&setup->table) + ring_bytes(setup);
 }
 
 tbox_core_t *tbox_init(void *memory, size_t size, const tbox_setup_t *setup)
@@ -32,7 +32,8 @@ tbox_core_t *tbox_init(void *memory, size_t size, const tbox_setup_t *setup)
     }
     memset(self, 0, sizeof *self);
     self->setup = *setup;
-    ring_init(&self->ring, (uint8_t *)memory + core_bytes(), ring_bytes(setup));
+    plan_init(&self->plan, (uint8_t *)memory + core_bytes(), &self->setup.table);
+    ring_init(&self->ring, (uint8_t *)memory + core_bytes() + plan_bytes(&setup->table), ring_bytes(setup));
     signals_init(&self->signals);
     speed_init(&self->car);
     speed_init(&self->gnss);
@@ -55,10 +56,14 @@ static int64_t second_from(int64_t t_us)
     return t_us - over_us + (over_us > 0 ? SECOND_US : 0);
 }
 
+/* Only the engine's speed and the ignition can start it. Where the ignition alone tells that it runs, it runs on with
+ * time, until one of them says otherwise. */
 static void note_engine(tbox_core_t *self, int64_t t_us)
 {
+    self->engine_follows = false;
     if (moment_engine(self, t_us) == ENGINE_RUNS) {
         self->engine_last_us = moment_engine_last(self, t_us);
+        self->engine_follows = self->engine_last_us == t_us && moment_engine_last(self, t_us + 1) > t_us;
     }
 }
 
@@ -78,11 +83,9 @@ static void advance(tbox_core_t *self, int64_t t_us)
         self->now_us = t_us;
         return;
     }
-    const int64_t last_us = second_from(t_us + 1) - SECOND_US;
-
     while (self->second_us <= t_us) {
         if (self->second_us > self->now_us + QUIET_US) {
-            self->second_us = last_us;
+            self->second_us = second_from(t_us + 1) - SECOND_US;
         }
         end_second(self, self->second_us);
         self->second_us += SECOND_US;
@@ -108,7 +111,12 @@ static void take(tbox_core_t *self, const tbox_input_t *input)
     advance(self, input->t_us);
     ring_take(&self->ring, input);
     input_take(self, input);
-    note_engine(self, self->now_us);
+    if (self->engine_told) {
+        self->engine_told = false;
+        note_engine(self, self->now_us);
+    } else if (self->engine_follows) {
+        self->engine_last_us = self->now_us;
+    }
 }
 
 size_t tbox_feed(tbox_core_t *self, const tbox_input_t *inputs, size_t count)

@@ -2,6 +2,7 @@
 #ifndef TBOX_CORE_H
 #define TBOX_CORE_H
 
+#include "checks.h"
 #include "crash.h"
 #include "grade.h"
 #include "harsh.h"
@@ -9,6 +10,7 @@
 #include "imu.h"
 #include "loss.h"
 #include "mounting.h"
+#include "plan.h"
 #include "queue.h"
 #include "ring.h"
 #include "signal.h"
@@ -39,6 +41,8 @@ struct tbox_core {
     tbox_counters_t counters;
     queue_t queue;
     ring_t ring;
+    plan_t plan;
+    checks_t checks;
     signals_t signals;
     speed_t car;  /* the car's own speed */
     speed_t gnss; /* the receiver's, used where the car's is silent */
@@ -60,6 +64,8 @@ struct tbox_core {
     int64_t now_us;    /* NEVER: no input yet */
     int64_t second_us; /* the next whole second */
     int64_t engine_last_us; /* when the engine was last known to run; NEVER: not yet */
+    bool engine_told;    /* its speed or the ignition came with this input */
+    bool engine_follows; /* the ignition says that it runs, so it was last known to run just now */
     bool is_finished;
 };
 

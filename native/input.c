@@ -55,6 +55,7 @@ static void take_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double 
     if (!signals_take(&self->signals, self->counters.values, signal, t_us, value)) {
         return;
     }
+    self->engine_told |= signal == TBOX_RPM || signal == TBOX_IGNITION;
     if (signal == TBOX_SPEED) {
         judge_row(self, &self->car, speed_take(&self->car, self->counters.values, t_us, at_least_zero(value)));
     } else if (signal == TBOX_GNSS_SPEED) {
@@ -98,7 +99,6 @@ static int32_t fault_of(const tbox_input_t *input)
 
 static void take_frame(tbox_core_t *self, const tbox_input_t *input)
 {
-    const tbox_table_t *const table = &self->setup.table;
     tbox_decoded_t decoded[FRAME_VALUES];
     const int32_t fault = fault_of(input);
 
@@ -107,16 +107,22 @@ static void take_frame(tbox_core_t *self, const tbox_input_t *input)
         self->counters.rejected[fault]++;
         return;
     }
-    const int32_t message = tbox_table_find(table, input->channel, input->id);
+    const int32_t message = plan_find(&self->plan, input->channel, input->id);
     const int32_t count = message < 0 ? -2
-                                      : tbox_table_decode(table, message, input->u.data, input->length, decoded,
-                                                          FRAME_VALUES);
+                                      : plan_decode(&self->plan, message, input->u.data, input->length, decoded,
+                                                    FRAME_VALUES);
     if (count == -1) {
         self->counters.rejected[TBOX_REJECTED_SHORT]++;
         return;
     }
     if (count < 0) {
         self->counters.unmapped++;
+        return;
+    }
+    const int32_t wrong = checks_fault(&self->checks, &self->setup.table, message, input);
+
+    if (wrong >= 0) {
+        self->counters.rejected[wrong]++;
         return;
     }
     self->counters.decoded++;

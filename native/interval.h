@@ -8,6 +8,7 @@ enum { INTERVALS = 16 };
 
 typedef struct {
     int64_t us[INTERVALS]; /* newest overwrites oldest */
+    int64_t sorted[INTERVALS];
     uint32_t next;
     uint32_t count;
 } intervals_t;

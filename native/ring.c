@@ -24,21 +24,36 @@ static size_t record_bytes(uint8_t kind, uint8_t length)
     return HEAD + ((payload_bytes(kind, length) + 7) & ~(size_t)7);
 }
 
+/* Offsets never lie further than one turn ahead. */
+static size_t wrapped(const ring_t *self, size_t at)
+{
+    return at < self->size ? at : at - self->size;
+}
+
 static size_t oldest_bytes(const ring_t *self, size_t at)
 {
-    const uint8_t *const second = &self->bytes[(at + 8) % self->size]; /* bytes 8..15 of the record */
+    const uint8_t *const second = &self->bytes[wrapped(self, at + 8)]; /* bytes 8..15 of the record */
 
     return record_bytes(second[AT_KIND - 8], second[AT_LENGTH - 8]);
 }
 
-static void put(ring_t *self, const uint8_t *piece, size_t bytes)
+/* A record lies in pieces of 8 bytes, so that only the border between two meets the ring's end. */
+static void put(ring_t *self, const uint8_t *head, const uint8_t *payload, size_t payload_size, size_t bytes)
 {
-    const size_t at = (self->first + self->used) % self->size;
-    const size_t tail = self->size - at;
+    const size_t at = wrapped(self, self->first + self->used);
+    uint8_t record[HEAD + 64];
+    uint8_t *const out = self->size - at >= bytes ? &self->bytes[at] : record;
 
-    memcpy(&self->bytes[at], piece, bytes < tail ? bytes : tail);
-    if (bytes > tail) {
-        memcpy(self->bytes, &piece[tail], bytes - tail);
+    memcpy(out, head, HEAD); /* the head of an input is the head of a record */
+    if (payload_size == 8) {
+        memcpy(&out[HEAD], payload, 8);
+    } else {
+        memset(&out[HEAD], 0, bytes - HEAD);
+        memcpy(&out[HEAD], payload, payload_size);
+    }
+    if (out == record) {
+        memcpy(&self->bytes[at], record, self->size - at);
+        memcpy(self->bytes, &record[self->size - at], bytes - (self->size - at));
     }
     self->used += bytes;
 }
@@ -53,21 +68,18 @@ void ring_init(ring_t *self, uint8_t *bytes, size_t size)
 
 void ring_take(ring_t *self, const tbox_input_t *input)
 {
-    uint8_t record[HEAD + 64] = {0};
     const size_t bytes = record_bytes(input->kind, input->length);
 
     if (input->kind >= TBOX_IN_TICK || bytes > self->size) {
         return;
     }
-    memcpy(record, input, HEAD); /* the head of an input is the head of a record */
-    memcpy(&record[HEAD], input->u.data, payload_bytes(input->kind, input->length));
     while (self->size - self->used < bytes) {
         const size_t oldest = oldest_bytes(self, self->first);
 
-        self->first = (self->first + oldest) % self->size;
+        self->first = wrapped(self, self->first + oldest);
         self->used -= oldest;
     }
-    put(self, record, bytes);
+    put(self, (const uint8_t *)input, input->u.data, payload_bytes(input->kind, input->length), bytes);
 }
 
 size_t ring_copy(const ring_t *self, uint8_t *out, size_t room)
@@ -78,7 +90,7 @@ size_t ring_copy(const ring_t *self, uint8_t *out, size_t room)
     while (bytes > room) {
         const size_t oldest = oldest_bytes(self, from);
 
-        from = (from + oldest) % self->size;
+        from = wrapped(self, from + oldest);
         bytes -= oldest;
     }
     if (bytes > 0) {

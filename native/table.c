@@ -38,7 +38,7 @@ static bool is_present(const tbox_cut_t *cuts, const tbox_cut_t *cut, const uint
     return true;
 }
 
-static bool is_valid(const tbox_cut_t *cuts, const tbox_cut_t *cut, const uint8_t *data, double value)
+bool table_is_valid(const tbox_cut_t *cuts, const tbox_cut_t *cut, const uint8_t *data, double value)
 {
     if (!(value >= -DBL_MAX && value <= DBL_MAX)) {
         return false;
@@ -60,7 +60,7 @@ static void read_cut(const tbox_table_t *self, const tbox_message_t *message, ui
 
     out->value = bits_number(cut, bits_raw(cut, data)) * cut->scale + cut->offset;
     out->cut = message->first + index;
-    out->valid = is_valid(cuts, cut, data, out->value);
+    out->valid = table_is_valid(cuts, cut, data, out->value);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
@@ -216,14 +216,24 @@ static int32_t search_both(const tbox_table_t *self, uint8_t channel, uint32_t i
     return own >= 0 || channel == TBOX_ANY_CHANNEL ? own : search(self, TBOX_ANY_CHANNEL, id);
 }
 
-static bool is_obd_answer(uint32_t id)
+bool table_is_answer(uint32_t id)
 {
     return (id & ~UINT32_C(7)) == UINT32_C(0x7E8) || (id & ~UINT32_C(0xFF)) == (TBOX_EXTENDED | UINT32_C(0x18DAF100));
 }
 
+uint32_t tbox_table_pgn(uint32_t id)
+{
+    const uint32_t kept = (id & UINT32_C(0x00FF0000)) < UINT32_C(0x00F00000) ? UINT32_C(0x03FF0000) : UINT32_C(0x03FFFF00);
+
+    return TBOX_EXTENDED | TBOX_BY_PGN | (id & kept);
+}
+
 int32_t tbox_table_find(const tbox_table_t *self, uint8_t channel, uint32_t id)
 {
-    const int32_t plain = search_both(self, channel, id);
+    int32_t found = search_both(self, channel, id);
 
-    return plain >= 0 || !is_obd_answer(id) ? plain : search_both(self, channel, TBOX_OBD_ID);
+    if (found < 0 && (id & TBOX_EXTENDED)) {
+        found = search_both(self, channel, tbox_table_pgn(id));
+    }
+    return found >= 0 || !table_is_answer(id) ? found : search_both(self, channel, TBOX_OBD_ID);
 }

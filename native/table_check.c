@@ -42,11 +42,55 @@ static bool is_pid_sound(const tbox_table_t *self, const tbox_message_t *message
     return before->mux_from < cut->mux_from || (before->mux_from == cut->mux_from && before->bytes == cut->bytes);
 }
 
+/* The checksums that are sums of nibbles lie on one, the others on whole bytes. */
+static bool is_checksum_sound(const tbox_message_t *message, const tbox_cut_t *cut)
+{
+    static const uint8_t widths[TBOX_CHECKS] = {[TBOX_CHECK_TOYOTA] = 8, [TBOX_CHECK_HONDA] = 4, [TBOX_CHECK_HYUNDAI] = 4,
+                                                [TBOX_CHECK_HYUNDAI_FD] = 16, [TBOX_CHECK_E2E_P1] = 8,
+                                                [TBOX_CHECK_E2E_P2] = 8, [TBOX_CHECK_E2E_P5] = 16};
+    const uint32_t unit = cut->bits == 4U ? 4U : 8U;
+    const uint32_t edge = cut->flags & TBOX_CUT_BIG_ENDIAN ? cut->start_bit + 1U : cut->start_bit;
+
+    return cut->bits == widths[message->check] && !(cut->flags & (TBOX_CUT_SIGNED | TBOX_CUT_FLOAT))
+           && (cut->bits == 0U || (edge % unit == 0U && bits_reach(cut) <= message->length));
+}
+
+static bool is_counter_sound(const tbox_message_t *message, const tbox_cut_t *cut)
+{
+    if (cut->bits == 0U) {
+        return message->check != TBOX_CHECK_COUNTER && message->check != TBOX_CHECK_E2E_P2;
+    }
+    return message->slot < TBOX_COUNTERS_MAX && cut->bits <= 16U && bits_reach(cut) <= message->length
+           && !(cut->flags & (TBOX_CUT_SIGNED | TBOX_CUT_FLOAT)) && cut->min >= 0.0 && cut->min < cut->max
+           && cut->max <= 65535.0;
+}
+
+/* Its two cuts lie behind the others. */
+static bool is_check_sound(const tbox_table_t *self, const tbox_message_t *message)
+{
+    const uint32_t end = message->first + message->count;
+
+    if (message->check == TBOX_CHECK_NONE) {
+        return true;
+    }
+    return message->check < TBOX_CHECKS && message->kind != TBOX_MESSAGE_OBD && self->cut_count - end >= 2U
+           && is_checksum_sound(message, &self->cuts[end]) && is_counter_sound(message, &self->cuts[end + 1U]);
+}
+
+/* The id says the kind. */
+static bool is_id_sound(const tbox_message_t *message)
+{
+    if (message->kind == TBOX_MESSAGE_OBD || message->id == TBOX_OBD_ID) {
+        return message->kind == TBOX_MESSAGE_OBD && message->id == TBOX_OBD_ID;
+    }
+    return message->kind == TBOX_MESSAGE_PGN ? message->id == tbox_table_pgn(message->id) : !(message->id & TBOX_BY_PGN);
+}
+
 static bool is_message_sound(const tbox_table_t *self, const tbox_message_t *message)
 {
     const bool is_obd = message->kind == TBOX_MESSAGE_OBD;
 
-    if (message->kind > TBOX_MESSAGE_OBD || message->length > FRAME_BYTES_MAX || is_obd != (message->id == TBOX_OBD_ID)) {
+    if (message->kind > TBOX_MESSAGE_PGN || message->length > FRAME_BYTES_MAX || !is_id_sound(message)) {
         return false;
     }
     if (message->first > self->cut_count || message->count > self->cut_count - message->first) {
@@ -57,7 +101,7 @@ static bool is_message_sound(const tbox_table_t *self, const tbox_message_t *mes
             return false;
         }
     }
-    return true;
+    return is_check_sound(self, message);
 }
 
 static bool is_before(const tbox_message_t *a, const tbox_message_t *b)

@@ -220,7 +220,15 @@ typedef struct {
 } tbox_output_t;
 
 /* Why a frame was not used. */
-enum { TBOX_REJECTED_SHORT, TBOX_REJECTED_ERROR, TBOX_REJECTED_REMOTE, TBOX_REJECTED_BAD_LENGTH, TBOX_REJECTIONS };
+enum {
+    TBOX_REJECTED_SHORT,
+    TBOX_REJECTED_ERROR,
+    TBOX_REJECTED_REMOTE,
+    TBOX_REJECTED_BAD_LENGTH,
+    TBOX_REJECTED_CHECKSUM, /* of a message that the vehicle map checks */
+    TBOX_REJECTED_COUNTER,  /* the same: it stood still or went back */
+    TBOX_REJECTIONS
+};
 
 /* Why a value was not used. */
 enum {

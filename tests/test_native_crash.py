@@ -229,3 +229,35 @@ def test_the_place_of_a_crash_is_the_last_fix() -> None:
     fixes = [(at, batch.fix(us(at), [48.1, 11.5, 15.0, 90.0, 1.0, 9], valid=True)) for at in range(20)]
     (crash,) = drive(seen.speed(), felt.imu(200), fixes).events("crash")
     assert (crash.lat_deg, crash.lon_deg) == (48.1, 11.5)
+
+
+def test_two_samples_are_the_least_and_eight_milliseconds_too() -> None:
+    def knock(lasts_s: float) -> Callable[[float], Vector]:
+        return lambda t: (0, 40, 0) if 20 <= t < 20 + lasts_s - 1e-6 else (0, 0, 0)
+
+    for lasts_s, hz, sets in ((0.005, 400, ()), (0.01, 100, ("detect.crash.hold_s=0",))):
+        road = Road([*TO_15, *cruise(10)], blow=knock(lasts_s))
+        told = drive(road.speed(), road.imu(hz), sets=sets)
+        assert not told.events()
+        assert told.counters["not_judged"]["crash_short"] == 1
+
+
+def test_a_box_that_falls_while_driving_is_not_in_a_crash() -> None:
+    def fall(t: float) -> Vector:
+        return (0, 0, -G) if 20 <= t < 20.3 else (60, 20, 30) if 20.3 <= t < 20.37 else (0, 0, 0)
+
+    road = Road([*TO_15, *cruise(20)], blow=fall)
+    told = drive(road.speed(), road.imu(200))
+    assert not told.events()
+    assert told.counters["not_judged"]["crash_handled"] == 1
+
+
+def test_another_attitude_after_a_blow_confirms_it() -> None:
+    weak = half_sine(20.0, 0.05, 1.4, (0, 1, 0))
+    road = Road([*TO_15, *cruise(16)], blow=lambda t: (0, G, -G) if t > 20.5 else weak(t))
+    assert [e.name for e in drive(road.speed(), road.imu(200)).events("crash", "impact")] == ["crash"]
+
+
+def test_a_speed_that_is_cut_off_to_zero_is_no_crash() -> None:
+    road = Road([*TO_15, *cruise(4), (4.3, -3, 0), (0.15, -14, 0), (5, 0, 0)])
+    assert not drive(road.speed(20)).events("crash")

@@ -135,3 +135,9 @@ def test_the_share_that_could_be_judged_is_known() -> None:
     road = Road([(3, 0, 0), *HOP, (3, 0, 0)])
     last = drive(road.speed()).last
     assert 0.97 * last.moving_us < last.judged_us <= last.moving_us
+
+
+def test_an_engine_that_fell_silent_is_unknown_whatever_the_ignition_says() -> None:
+    rows = [(0.0, value(0, "ignition", 1)), (1.0, value(1, "rpm", 800)), (20.0, value(20, "speed", 0.0))]
+    samples = drive(rows).samples()
+    assert (samples[0].engine, samples[-1].engine) == ("on", "unknown")

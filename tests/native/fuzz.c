@@ -4,7 +4,6 @@
  * rubbish: both must tell the same. */
 #include "promise.h"
 #include "promises.h"
-#include "told.h"
 #include "wild.h"
 
 #define CANARY 0xC5
@@ -114,18 +113,23 @@ static void feed_split(home_t *home, const wild_t *wild, tale_t *tale, uint32_t 
     finish(home, tale, &witness);
 }
 
+/* Up to the last field: what pads a struct is nobody's promise. */
+static size_t telling_bytes(const tbox_output_t *output)
+{
+    return output->kind == TBOX_OUT_EVENT    ? offsetof(tbox_event_t, flags) + 1U
+           : output->kind == TBOX_OUT_SAMPLE ? offsetof(tbox_sample_t, engine) + 1U
+                                             : sizeof(tbox_calibration_t);
+}
+
 static void compare(const tale_t *whole, const tale_t *split)
 {
-    char a[TOLD_ROOM];
-    char b[TOLD_ROOM];
-
     PROMISE(whole->count == split->count);
     for (size_t i = 0; i < whole->count; i++) {
-        if (memcmp(&whole->outputs[i], &split->outputs[i], sizeof(tbox_output_t)) == 0) {
-            continue; /* equal to the last bit; where padding differs the lines decide */
-        }
-        PROMISE(told_output(&whole->outputs[i], a) == told_output(&split->outputs[i], b));
-        PROMISE(strcmp(a, b) == 0);
+        const tbox_output_t *const a = &whole->outputs[i];
+        const tbox_output_t *const b = &split->outputs[i];
+
+        PROMISE(a->kind == b->kind && a->t_us == b->t_us);
+        PROMISE(memcmp(&a->u, &b->u, telling_bytes(a)) == 0);
     }
 }
 

@@ -1,5 +1,5 @@
 /* Any datagram through the SocketCAN reader's conversion, and any clocks through its stamps; no socket is needed. */
-#include "../../native/socketcan.c" // NOLINT: the conversion is static
+#include "socketcan.c" /* its conversion is static; -I says of which copy of native/ */
 
 #include "bytes.h"
 #include "promise.h"

@@ -48,6 +48,9 @@ static void decode(const tbox_table_t *table, bytes_t *bytes)
     PROMISE(found >= -1 && found < (int32_t)table->message_count);
     PROMISE((data != NULL || length == 0) && (out != NULL || room == 0));
     bytes_take(bytes, data, length);
+    if (id == 0x7E8U && length > 2U && (data[0] & 1)) {
+        data[data[0] & 16 ? 1 : 2] = 0x41; /* an answer of service 01, escaped or not */
+    }
     if (found >= 0) {
         const tbox_message_t *const message = &table->messages[found];
         const int32_t count = tbox_table_decode(table, found, data, length, out, room);

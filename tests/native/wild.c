@@ -30,6 +30,12 @@ static void make_cut(tbox_cut_t *cut, const tbox_message_t *message, uint32_t in
         .flags = bytes_u8(bytes) & 15U,
         .bytes = (uint8_t)(1U + shape % 4U),
     };
+    if (is_obd && !(choice & 128)) { /* a value that fits */
+        cut->bits = 8;
+        cut->start_bit = cut->flags & TBOX_CUT_BIG_ENDIAN ? 7 : 0;
+        cut->flags &= (uint8_t)~TBOX_CUT_FLOAT;
+        cut->valid_cut = choice & 32 ? (uint16_t)index : TBOX_ALWAYS;
+    }
 }
 
 void wild_table(wild_t *self, bytes_t *bytes)
@@ -229,6 +235,9 @@ static void add_frame(wild_t *self, bytes_t *bytes)
     input->flags = shape & 32 ? bytes_u8(bytes) : 0U;
     input->length = shape & 64 ? bytes_u8(bytes) : 8U;
     bytes_take(bytes, input->u.data, shape & 128 ? 64 : 8);
+    if ((shape & 15) == 8) {
+        memcpy(input->u.data, (const uint8_t[]){(uint8_t)(shape >> 4 & 7), 0x41}, 2); /* an answer of service 01 */
+    }
 }
 
 static void add_odd(wild_t *self, bytes_t *bytes, uint8_t kind)
