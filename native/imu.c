@@ -74,17 +74,13 @@ static double middle_mean(const double *sorted, uint32_t count)
     return sum / (double)(count - 2 * skip);
 }
 
-static double axis_of(const imu_sample_t *block, uint32_t axis)
-{
-    return axis < 3 ? block->force[axis] : block->rate[axis - 3];
-}
-
-static double estimate_axis(const imu_t *self, uint32_t axis, uint32_t count)
+/* Each block's mean is put where it belongs among those before it. */
+static double estimate_axis(const double means[IMU_BLOCKS], uint32_t count)
 {
     double sorted[IMU_BLOCKS];
 
     for (uint32_t i = 0; i < count; i++) {
-        const double mean = axis_of(&self->blocks[(self->next + IMU_BLOCKS - 1 - i) % IMU_BLOCKS], axis);
+        const double mean = means[i];
         uint32_t at = i;
 
         for (; at > 0 && sorted[at - 1] > mean; at--) {
@@ -98,22 +94,26 @@ static double estimate_axis(const imu_t *self, uint32_t axis, uint32_t count)
 static void estimate(imu_t *self)
 {
     const int64_t newest_us = self->blocks[(self->next + IMU_BLOCKS - 1) % IMU_BLOCKS].t_us;
+    double means[IMU_AXES][IMU_BLOCKS];
     int64_t oldest_us = newest_us;
     uint32_t count = 0;
 
-    while (count < self->count) {
-        const int64_t t_us = self->blocks[(self->next + IMU_BLOCKS - 1 - count) % IMU_BLOCKS].t_us;
+    for (; count < self->count; count++) {
+        const imu_sample_t *const block = &self->blocks[(self->next + IMU_BLOCKS - 1 - count) % IMU_BLOCKS];
 
-        if (t_us <= newest_us - WINDOW_US) {
+        if (block->t_us <= newest_us - WINDOW_US) {
             break;
         }
-        oldest_us = t_us;
-        count++;
+        oldest_us = block->t_us;
+        for (uint32_t axis = 0; axis < 3; axis++) {
+            means[axis][count] = block->force[axis];
+            means[axis + 3][count] = block->rate[axis];
+        }
     }
     self->calm.t_us = oldest_us + (newest_us - oldest_us) / 2;
     for (uint32_t axis = 0; axis < 3; axis++) {
-        self->calm.force[axis] = estimate_axis(self, axis, count);
-        self->calm.rate[axis] = estimate_axis(self, axis + 3, count);
+        self->calm.force[axis] = estimate_axis(means[axis], count);
+        self->calm.rate[axis] = estimate_axis(means[axis + 3], count);
     }
 }
 

@@ -131,7 +131,7 @@ static double clipping(pulse_t *self, const imu_sample_t *sample)
         const bool repeats = fabs(sample->force[i] - self->force[i]) < 1e-9 && size >= CLIP_LEAST_MPS2;
 
         self->repeats[i] = repeats ? self->repeats[i] + 1 : 0;
-        if (self->repeats[i] >= (is_range(size) ? 1U : 2U) && size > clipped_mps2) {
+        if (repeats && size > clipped_mps2 && self->repeats[i] >= (is_range(size) ? 1U : 2U)) {
             clipped_mps2 = size;
         }
     }

@@ -4,11 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-bool queue_has_room(const queue_t *self)
-{
-    return QUEUE_ROOM - self->count >= QUEUE_STEP;
-}
-
 tbox_output_t *queue_push(queue_t *self, uint8_t kind, int64_t t_us)
 {
     assert(self->count < QUEUE_ROOM);

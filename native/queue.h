@@ -16,7 +16,10 @@ typedef struct {
 } queue_t;
 
 /* Whether the outputs of one more input surely fit. */
-bool queue_has_room(const queue_t *self);
+static inline bool queue_has_room(const queue_t *self)
+{
+    return QUEUE_ROOM - self->count >= QUEUE_STEP;
+}
 
 /* The next output, cleared, to be filled in. */
 tbox_output_t *queue_push(queue_t *self, uint8_t kind, int64_t t_us);

@@ -1,0 +1,34 @@
+"""Bugs of the kinds that happen, to be planted one at a time: a fuzzer that misses one of them is asleep."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Planted:
+    """`good` stands exactly once in native/`file`; `bad` in its place is the bug."""
+
+    name: str
+    file: str
+    good: str
+    bad: str
+
+
+PLANTED = (
+    Planted("queue-overflows", "queue.c", "QUEUE_ROOM - self->count >= QUEUE_STEP", "self->count < QUEUE_ROOM"),
+    Planted("ring-record-torn", "ring.c", "self->size - self->used < bytes)", "self->size - self->used + 8 < bytes)"),
+    Planted("obd-length-by-one", "table.c", "if (at + size > length) {", "if (at + size > length + 1U) {"),
+    Planted("validity-cut-by-one", "table_check.c", "cut->valid_cut < message->count", "cut->valid_cut <= message->count"),
+    Planted("bits-read-beyond", "bits.c", "while (have < bits) {", "while (have <= bits) {"),
+    Planted("frame-not-counted", "input.c", "self->counters.unmapped++;", ""),
+    Planted("nan-gets-in", "signal.c", "!(value >= RANGE[signal].min && value <= RANGE[signal].max)",
+            "value < RANGE[signal].min || value > RANGE[signal].max"),
+    Planted("time-overflows", "core.c", "return t_us > -TIME_MOST_US && t_us < TIME_MOST_US;",
+            "return t_us > -TIME_MOST_US || t_us < TIME_MOST_US;"),
+    Planted("batch-matters", "core.c", "take(self, &inputs[used]);",
+            "take(self, &inputs[used > 0 && inputs[used].id == inputs[used - 1].id ? used - 1 : used]);"),
+    Planted("twin-divides-by-zero", "speed.c", " || t_us == self->row.t_us) {", ") {"),
+    Planted("confidence-over-one", "harsh.c", "alone + 0.4 * (1.0 - alone)", "alone + 0.8"),
+    Planted("rubbish-left", "core.c", "memset(self, 0, sizeof *self);", "memset(self, 0, sizeof *self - 64);"),
+    Planted("motion-goes-back", "totals.c", "self->motion_last_us == NEVER || t_us > self->motion_last_us", "true"),
+    Planted("frame-too-long", "socketcan.c", " || frame->len > most) {", ") {"),
+)  # fmt: skip
