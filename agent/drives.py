@@ -1,19 +1,39 @@
-"""Drives as a page tells them, gathered from records or from a replay: times in seconds, samples as rows."""
+"""Drives as a page tells them, gathered from records or from a replay: times in seconds, samples as rows.
+
+A row has `time_s`, `speed_mps`, `limit_mps`, `rpm`, `lat_deg`, `lon_deg`, and on the car's axes `forward_mps2` and
+`left_mps2` as they were estimated and `measured_mps2` and `measured_left_mps2` as an acceleration sensor felt them;
+None: not known. An event also has `settings`, those of the rule that judged it (`settings_words`: as sentences), and
+`window`, closer rows around it.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
+import msgspec
+
+from agent import rule_words
 from agent.codec import Record
 from agent.columns import decode_columns
-from agent.core import Sample
-from agent.replay import Told, told
+from agent.core import Calibration, Sample
+from agent.replay import Glance, Told, in_seconds, told
+from agent.rules import Detect
+from agent.settings import Settings, rules_id
+from agent.windows import Windows
 
-ROW = {"speed": "speed_mps", "rpm": "rpm", "lat": "lat_deg", "lon": "lon_deg"}
+ROW = {"speed": "speed_mps", "speed_limit": "limit_mps", "rpm": "rpm", "lat": "lat_deg", "lon": "lon_deg"}
 """Catalogue signals a page shows, by the name of their cell in a row."""
+FORCE = ("accel_x", "accel_y", "accel_z")
+SIGNALS = {**ROW, **{axis: axis for axis in FORCE}}
 STEP_S_MAX = 3.0
 """Samples farther apart than this give no acceleration."""
+MOUNTED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+JUDGED_AS = {"impact": "crash", "fatigue_warning": "fatigue"}
+"""Events whose rule has another name."""
+HEALTHY = ("values_rejected", "not_judged")
+"""What a health record says of the data's quality; the last one speaks for the whole account."""
+MOMENTS = ("start_us", "end_us")
 
 Row = dict[str, Any]
 
@@ -40,24 +60,33 @@ class Drives:
         )
 
 
-def from_replay(things: Iterable[Told]) -> Drives:
-    """What a replay told, samples too."""
-    drives = Drives()
-    lists = {"trip": drives.trips, "event": drives.events}
+def from_replay(things: Iterable[Told], settings: Settings) -> Drives:
+    """What a replay with glances told, judged by these settings."""
+    drives, windows = Drives(), Windows()
+    rotation: Sequence[float] | None = MOUNTED if settings.imu.mounting == "vehicle" else None
     for thing in things:
-        if isinstance(thing, Sample):
-            drives.samples.append(_row_of(thing))
-            continue
-        line = told(thing)
-        if line is not None and line["record"] in lists:
-            lists[line["record"]].append(line)
-        elif line is not None and line["record"] == "counters":
-            drives.counters = line
+        match thing:
+            case Sample():
+                drives.samples.append(_row_of(thing))
+            case Glance(sample):
+                windows.row(_row_of(sample))
+            case Calibration():
+                rotation = thing.rotation
+            case dict() if thing["record"] == "counters":
+                drives.counters = thing
+            case _:
+                _gather(drives, windows, told(thing) or {})
+    for row in chain(drives.samples, *(event["window"] for event in drives.events)):
+        row["measured_mps2"], row["measured_left_mps2"] = _turned(rotation, row)
+    _judge(drives.events, settings.detect)
     return drives
 
 
-def from_records(records: Sequence[Record]) -> Drives:
-    """What records tell; dated in UTC where a clock record of their boot allows it, else in seconds of their boot."""
+def from_records(records: Sequence[Record], detect: Detect | None = None) -> Drives:
+    """What records tell; dated in UTC where a clock record of their boot allows it, else in seconds of their boot.
+
+    `detect` are rules somebody names; events that were judged by others keep theirs to themselves.
+    """
     by_number = sorted(records, key=lambda record: record.seq)
     clocks = _clocks(by_number)
     drives = Drives()
@@ -65,29 +94,50 @@ def from_records(records: Sequence[Record]) -> Drives:
         offset_us = clocks.get(record.body.get("boot", record.boot), 0)
         match record.kind:
             case "trip_end":
-                drives.trips.append(_in_seconds(record.body, offset_us))
+                drives.trips.append(_dated(record.body, offset_us))
             case "event":
-                drives.events.append(_in_seconds(record.body, offset_us))
+                drives.events.append(_dated(record.body, offset_us) | {"window": []})
             case "samples":
                 drives.samples += _rows(record.body, offset_us)
             case "seal":
-                drives.counters = _counted(record.body)
+                drives.counters |= _counted(record.body)
+            case "health":
+                drives.counters |= {key: record.body[key] for key in HEALTHY if key in record.body}
     drives.samples.sort(key=lambda row: float(row["time_s"]))
     _accelerate(drives, [record for record in by_number if record.kind == "calibration"])
+    _judge(drives.events, detect or Detect(), drives.notes)
     if not clocks and drives.trips:
         drives.notes.append("No clock record: times count from the start of each trip.")
     return drives
 
 
+def _gather(drives: Drives, windows: Windows, line: dict[str, Any]) -> None:
+    """A trip or an event, as replay tells it."""
+    if line.get("record") == "trip":
+        drives.trips.append(line)
+    elif line.get("record") == "event":
+        drives.events.append(line | {"window": windows.around(line)})
+
+
+def _judge(events: Iterable[dict[str, Any]], detect: Detect, notes: list[str] | None = None) -> None:
+    """Put its rule beside each event; say where these are not the rules it was judged by."""
+    own, others = rules_id(detect), set[str]()
+    for event in events:
+        rule = getattr(detect, JUDGED_AS.get(event["event"], event["event"]), None)
+        is_own = event.get("rules", own) == own
+        event["settings"] = msgspec.to_builtins(rule) if rule is not None and is_own else None
+        event["settings_words"] = list(rule_words.sentences(rule)) if rule is not None and is_own else []
+        others |= set() if is_own else {event["rules"]}
+    if notes is not None and others:
+        which = ", ".join(sorted(others))
+        notes.append(f"Judged by the rules {which}, which are not those at hand ({own}): name theirs with --config.")
+
+
 def _row_of(sample: Sample) -> Row:
     """A sample of the core as a row."""
-    cells = {cell: sample.value(signal) for signal, cell in ROW.items()}
-    return {
-        "time_s": sample.at_us / 1e6,
-        **cells,
-        "forward_mps2": sample.forward_mps2,
-        "left_mps2": sample.left_mps2,
-    }
+    cells = {cell: sample.value(signal) for signal, cell in SIGNALS.items()}
+    own = {"forward_mps2": sample.forward_mps2, "left_mps2": sample.left_mps2}
+    return {"time_s": sample.at_us / 1e6, **cells, **own}
 
 
 def _clocks(records: Iterable[Record]) -> dict[int, int]:
@@ -105,46 +155,39 @@ def _counted(seal: Mapping[str, Any]) -> dict[str, Any]:
     return {f"frames_{name}": count for name, count in seal["frames"].items()} | {"losses": seal["losses"]}
 
 
-def _in_seconds(body: Mapping[str, Any], offset_us: int) -> dict[str, Any]:
+def _dated(body: Mapping[str, Any], offset_us: int) -> dict[str, Any]:
     """The same body with every *_us as *_s, moments dated."""
-    moments = ("start_us", "end_us")
-    return {
-        (name.removesuffix("_us") + "_s" if name.endswith("_us") else name): (
-            content
-            if content is None or not name.endswith("_us")
-            else (content + (offset_us if name in moments else 0)) / 1e6
-        )
-        for name, content in body.items()
-    }
+    moments = {name: body[name] + offset_us for name in MOMENTS if body.get(name) is not None}
+    return in_seconds({**body, **moments})
 
 
 def _rows(body: Mapping[str, Any], offset_us: int) -> Iterator[Row]:
-    """The rows of a samples record, with the sensor's three accelerations still on its own axes."""
+    """The rows of a samples record."""
     chunk = decode_columns(body)
     count = max((len(column) for column in chunk.columns.values()), default=0)
     empty: list[float | None] = [None] * count
-    wanted = {**ROW, "accel_x": "accel_x", "accel_y": "accel_y", "accel_z": "accel_z"}
     for index in range(count):
-        cells = {cell: chunk.columns.get(signal, empty)[index] for signal, cell in wanted.items()}
+        cells = {cell: chunk.columns.get(signal, empty)[index] for signal, cell in SIGNALS.items()}
         yield {"time_s": (chunk.start_us + index * chunk.step_us + offset_us) / 1e6, **cells}
 
 
 def _accelerate(drives: Drives, calibrations: Sequence[Record]) -> None:
-    """Fill in forward and left: by the sensor where its mounting is known, else forward by the change of speed."""
-    if calibrations:
-        rotation = calibrations[-1].body["rotation"]
-        for row in drives.samples:
-            row["forward_mps2"], row["left_mps2"] = _turned(rotation, row)
-    elif drives.samples:
-        for before, row in pairwise(drives.samples):
-            row["forward_mps2"] = _slope(before, row)
-        drives.notes.append("Acceleration is the change of speed from second to second: no mounting was known.")
+    """Forward by the change of the recorded speed; as the sensor felt it where its mounting is known."""
+    rotation = calibrations[-1].body["rotation"] if calibrations else None
+    for row in drives.samples:
+        row["measured_mps2"], row["measured_left_mps2"] = _turned(rotation, row)
+    for before, row in pairwise(drives.samples):
+        row["forward_mps2"] = _slope(before, row)
+    if drives.samples:
+        drives.notes.append("Estimated acceleration is the change of the recorded speed from second to second.")
+    if drives.samples and not calibrations:
+        drives.notes.append("No mounting of an acceleration sensor was known: nothing was measured by one.")
 
 
-def _turned(rotation: Sequence[float], row: Row) -> tuple[float | None, float | None]:
+def _turned(rotation: Sequence[float] | None, row: Row) -> tuple[float | None, float | None]:
     """Forward and left of the row's specific force."""
-    force = (row["accel_x"], row["accel_y"], row["accel_z"])
-    if None in force:
+    force = [row[axis] for axis in FORCE]
+    if rotation is None or None in force:
         return None, None
     forward, left = (sum(a * b for a, b in zip(rotation[at : at + 3], force, strict=True)) for at in (0, 3))
     return forward, left

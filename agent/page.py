@@ -1,21 +1,23 @@
 """One drive, or several, as one HTML page that needs nothing else: for a phone, a desk, a sheet of paper. Pure.
 
-Trips and events are dicts as `tbox replay --json` writes them; samples are dicts with `time_s` and any of `speed_mps,
-forward_mps2, left_mps2, lat_deg, lon_deg, rpm`; counters are named numbers, in groups or not.
+Trips and events are dicts as `tbox replay --json` writes them; samples, and what events have besides, are as
+agent/drives.py describes them; counters are named numbers, in groups or not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from agent import page_score
+from agent.page_cards import cards, curve, knows, mark
 from agent.page_style import STYLE
-from agent.page_words import CALM, END_WORDS, EVENT_WORDS, SOURCE_WORDS, counted, date, distance, lasting, plain, speed
-from agent.plot import CLOCK_FROM_S, Line, Mark, clock, spark, time_chart, track
+from agent.page_words import END_WORDS, REASON_WORDS, counted, date, distance, lasting, plain, speed
+from agent.plot import CLOCK_FROM_S, Line, clock, time_chart
+from agent.plot_track import track
 
-G_MPS2 = 9.80665
-AROUND_S = 12.0
-"""What is shown before and after an event on its card."""
 MARGIN_S = 3.0
+FORWARD = (("Estimated", "forward", "forward_mps2"), ("Measured by the sensor", "measured", "measured_mps2"))
+LEFT = (("Estimated", "left", "left_mps2"), ("Measured by the sensor", "measured", "measured_left_mps2"))
 
 Thing = Mapping[str, Any]
 
@@ -59,9 +61,9 @@ def _trip_section(
     span = (float(trip["start_s"]) - MARGIN_S, float(trip["end_s"]) + MARGIN_S)
     inside = [sample for sample in samples if span[0] <= sample["time_s"] <= span[1]]
     heading = f"<h2>Trip {index + 1} of {of}</h2>" if of > 1 else ""
-    cards = _cards(own, span[0] + MARGIN_S, samples)
+    told = f"{page_score.score(trip.get('pricing'))}{cards(own, span[0] + MARGIN_S, samples)}{page_score.pricing(trip)}"
     return (
-        f"<section>{heading}{_tiles(trip, len(own))}{_plots(inside, span, own, span[0] + MARGIN_S)}{cards}</section>\n"
+        f"<section>{heading}{_tiles(trip, len(own))}{_plots(inside, span, own, span[0] + MARGIN_S)}{told}</section>\n"
     )
 
 
@@ -75,7 +77,7 @@ def _rest_section(alone: Sequence[tuple[int, Thing]], samples: Sequence[Thing], 
         "<h2>Outside any trip</h2>" if trips else '<p class="lead">No trip in this input: the car was not driven.</p>'
     )
     plots = "" if trips else _plots(samples, span, alone, span[0])
-    return f"<section>{heading}{plots}{_cards(alone, span[0], samples)}</section>\n"
+    return f"<section>{heading}{plots}{cards(alone, span[0], samples)}</section>\n"
 
 
 def _belongs(event: Thing, trips: Sequence[Thing]) -> bool:
@@ -96,6 +98,9 @@ def _tiles(trip: Thing, events: int) -> str:
     ]
     if trip.get("over_limit_s") is not None:
         tiles.append(("Over the limit", lasting(trip["over_limit_s"])))
+    value = ((trip.get("pricing") or {}).get("score") or {}).get("value")
+    if value is not None:
+        tiles.append(("Score", f"{value:.0f} of 100"))
     cells = "".join(f"<div><dt>{name}</dt><dd>{escape(words)}</dd></div>" for name, words in tiles)
     start_s, end_s, reason = float(trip["start_s"]), float(trip["end_s"]), str(trip.get("end_reason", ""))
     ended = escape(END_WORDS.get(reason, plain(reason)))
@@ -107,27 +112,21 @@ def _plots(
     samples: Sequence[Thing], span: tuple[float, float], own: Sequence[tuple[int, Thing]], origin_s: float
 ) -> str:
     """Speed, acceleration, engine, the way: whichever is known."""
-    marks = [_mark(number, event) for number, event in own]
+    marks, times = [mark(number, event) for number, event in own], (*span, origin_s)
     parts = []
-    if _knows(samples, "speed_mps"):
-        speed = Line("Speed", "speed", _curve(samples, "speed_mps", 3.6))
-        parts.append(_figure("Speed", time_chart([speed], (*span, origin_s), marks, unit="km/h", axis=(0.0, 20.0))))
-    lines = [
-        Line(name, style, _curve(samples, key, 1.0))
-        for name, style, key in (("Forward", "forward", "forward_mps2"), ("To the left", "left", "left_mps2"))
-        if _knows(samples, key)
-    ]
-    if lines:
-        parts.append(_figure("Acceleration", time_chart(lines, (*span, origin_s), marks, unit="m/s²")))
-    if _knows(samples, "rpm"):
-        engine = Line("Engine", "engine", _curve(samples, "rpm", 1.0))
-        parts.append(
-            _figure(
-                "Engine speed",
-                time_chart([engine], (*span, origin_s), marks, unit="1/min", axis=(0.0, 1000.0)),
-                "short",
-            )
-        )
+    if knows(samples, "speed_mps"):
+        lines = [Line("Speed", "speed", curve(samples, "speed_mps", 3.6))]
+        if knows(samples, "limit_mps"):
+            lines.append(Line("Limit", "limit", curve(samples, "limit_mps", 3.6)))
+        parts.append(_figure("Speed", time_chart(lines, times, marks, unit="km/h", axis=(0.0, 20.0))))
+    for name, told in (("Acceleration, forward", FORWARD), ("Acceleration, to the left", LEFT)):
+        lines = [Line(line, style, curve(samples, key)) for line, style, key in told if knows(samples, key)]
+        if lines:
+            parts.append(_figure(name, time_chart(lines, times, marks, unit="m/s²")))
+    if knows(samples, "rpm"):
+        engine = Line("Engine", "engine", curve(samples, "rpm"))
+        chart = time_chart([engine], times, marks, unit="1/min", axis=(0.0, 1000.0))
+        parts.append(_figure("Engine speed", chart, "short"))
     places = [(s["lat_deg"], s["lon_deg"]) for s in samples if None not in (s.get("lat_deg"), s.get("lon_deg"))]
     if len(set(places)) > 1:
         parts.append(_figure("The way", track(places, marks), "way"))
@@ -136,64 +135,6 @@ def _plots(
 
 def _figure(name: str, inside: str, style: str = "") -> str:
     return f'<figure class="{style}"><figcaption>{name}</figcaption>{inside}</figure>'
-
-
-def _cards(own: Sequence[tuple[int, Thing]], origin_s: float, samples: Sequence[Thing]) -> str:
-    """Every event on a card of its own."""
-    if not own:
-        return '<p class="lead">No events.</p>'
-    speed = Line("Speed", "speed", _curve(samples, "speed_mps", 3.6))
-    cards = "".join(_card(number, event, origin_s, speed) for number, event in own)
-    return f'<h3>Events</h3><div class="cards">{cards}</div>'
-
-
-def _card(number: int, event: Thing, origin_s: float, speed: Line) -> str:
-    start_s, end_s = float(event["start_s"]), float(event["end_s"])
-    facts = "".join(f"<div><dt>{name}</dt><dd>{escape(words)}</dd></div>" for name, words in _facts(event))
-    curve = spark(speed, (start_s - AROUND_S, end_s + AROUND_S), (start_s, end_s))
-    style = _style(event)
-    pill = "" if event["event"] in CALM else f'<span class="pill">{escape(str(event["severity"]))}</span>'
-    return (
-        f'<article class="card {style}" id="event-{number}"><h4><span class="badge {style}">{number}</span>'
-        f"{escape(_words(event))}{pill}</h4>"
-        f'<p class="strong">{escape(_strength(event))}<time>{clock(start_s, origin_s)}</time></p>'
-        f"{curve}<dl>{facts}</dl></article>"
-    )
-
-
-def _facts(event: Thing) -> Iterator[tuple[str, str]]:
-    """What else is known of an event."""
-    lasted_s = float(event["end_s"]) - float(event["start_s"])
-    if event.get("peak_mps2") is not None:
-        yield "Peak", f"{event['peak_mps2']:.1f} m/s²"
-    if event["event"] not in CALM:
-        if event.get("entry_mps") is not None and event.get("exit_mps") is not None:
-            yield "Speed", f"{event['entry_mps'] * 3.6:.0f} → {event['exit_mps'] * 3.6:.0f} km/h"
-        yield "Lasted", f"{lasted_s:.2f} s" if lasted_s < 1 else f"{lasted_s:.1f} s"
-    if event.get("direction"):
-        yield ("Blow from" if event["event"] in ("crash", "impact") else "Direction"), str(event["direction"])
-    sources = [SOURCE_WORDS.get(source, str(source)) for source in event.get("sources") or ()]
-    yield "Seen by", ", ".join(sources) or "unknown"
-    if event.get("confidence") is not None:
-        yield "Confidence", f"{event['confidence'] * 100:.0f} %"
-    if event.get("lat_deg") is not None and event.get("lon_deg") is not None:
-        yield "Place", f"{event['lat_deg']:.5f}, {event['lon_deg']:.5f}"
-    if event.get("dv_clipped"):
-        yield "Sensor", "at its limit: at least this much"
-    if event.get("locked"):
-        yield "Evidence", "locked"
-
-
-def _strength(event: Thing) -> str:
-    """How much, in the measure of its kind."""
-    lasted = lasting(float(event["end_s"]) - float(event["start_s"]))
-    peak, change = event.get("peak_mps2"), event.get("delta_v_mps")
-    if event["event"] in CALM:
-        return lasted
-    words = [f"{peak / G_MPS2:.{2 if peak < 2 * G_MPS2 else 0}f} g"] if peak is not None else []
-    if event["event"] == "crash" and change is not None:
-        words.insert(0, f"Δv {abs(change) * 3.6:.0f} km/h")
-    return ", ".join(words) or lasted
 
 
 def _quality(trips: Sequence[Thing], counters: Thing) -> str:
@@ -209,17 +150,11 @@ def _quality_rows(trips: Sequence[Thing], counters: Thing) -> Iterator[tuple[str
     judged_s = [float(trip["judged_s"]) for trip in trips if trip.get("judged_s") is not None]
     if judged_s and moving_s:
         yield "Driving that could be judged", f"{min(1.0, sum(judged_s) / moving_s) * 100:.0f} %"
-    for trip in trips:
-        odometer = trip.get("odometer") or {}
-        if odometer.get("difference_m") is not None:
-            difference_m = round(odometer["difference_m"], 1) + 0.0
-            yield (
-                "Distance against the odometer",
-                f"{difference_m:+.1f} m of {odometer['distance_m']:.0f} m",
-            )
     for name, told in counters.items():
         if isinstance(told, Mapping):
-            reasons = ", ".join(f"{plain(reason)} {number}" for reason, number in told.items() if number)
+            reasons = ", ".join(
+                f"{REASON_WORDS.get(reason, plain(reason))} {told[reason]}" for reason in told if told[reason]
+            )
             yield plain(name).capitalize(), reasons or "none"
         elif name != "record":
             yield plain(name).capitalize(), counted(told)
@@ -228,30 +163,3 @@ def _quality_rows(trips: Sequence[Thing], counters: Thing) -> Iterator[tuple[str
 def _notes(notes: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return f"<footer><ul>{items}</ul></footer>\n" if items else ""
-
-
-def _mark(number: int, event: Thing) -> Mark:
-    place = (event.get("lat_deg"), event.get("lon_deg"))
-    known = (float(place[0]), float(place[1])) if place[0] is not None and place[1] is not None else None
-    words = f"{_words(event)}: {_strength(event)}"
-    return Mark(number, _style(event), float(event["start_s"]), float(event["end_s"]), known, words)
-
-
-def _style(event: Thing) -> str:
-    """The colour of an event: how severe it was, or calm."""
-    return "calm" if event["event"] in CALM else {"low": "low", "medium": "medium"}.get(str(event["severity"]), "high")
-
-
-def _words(event: Thing) -> str:
-    words = EVENT_WORDS.get(str(event["event"]), plain(str(event["event"])).capitalize())
-    side = event.get("direction")
-    return f"{words}, {side}" if side in ("left", "right") and event["event"] == "harsh_cornering" else words
-
-
-def _knows(samples: Sequence[Thing], key: str) -> bool:
-    return any(sample.get(key) is not None for sample in samples)
-
-
-def _curve(samples: Sequence[Thing], key: str, scale: float) -> list[tuple[float, float | None]]:
-    pairs = ((float(sample["time_s"]), sample.get(key)) for sample in samples)
-    return [(time_s, None if height is None else height * scale) for time_s, height in pairs]

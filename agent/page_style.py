@@ -17,7 +17,7 @@ header p,.lead{color:var(--soft);margin:.3rem 0 0}
 h2{font-size:1.25rem;margin:36px 0 12px}
 h3{font-size:1.05rem;margin:30px 0 10px}
 dl,dd,dt,figure{margin:0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:1px;background:var(--card);
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:1px;background:var(--card);
 border:1px solid var(--line);border-radius:14px;overflow:hidden}
 .tiles div{padding:12px 14px;box-shadow:0 0 0 1px var(--line)}
 dt{color:var(--soft);font-size:.78rem}
@@ -30,8 +30,9 @@ figcaption{font-weight:650;font-size:.95rem}
 .plot svg,.spark svg,.map svg{position:absolute;inset:0;width:100%;height:100%;overflow:visible}
 svg *{vector-effect:non-scaling-stroke}
 polyline{fill:none;stroke:var(--speed);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+polyline.limit{stroke:var(--high);stroke-width:1.5;stroke-dasharray:5 4}.key.limit{background:var(--high)}
 polyline.engine{stroke:var(--calm)}.key.engine{background:var(--calm)}.short .plot{height:120px}
-polyline.forward{stroke:var(--forward)}polyline.left{stroke:var(--left)}
+polyline.forward{stroke:var(--forward)}polyline.left{stroke:var(--left)}polyline.measured{stroke:var(--calm);opacity:.75}
 .rule{stroke:var(--grid)}.zero{stroke:var(--zero)}
 rect{fill:var(--calm);opacity:.16}
 rect.low{fill:var(--low);opacity:.24}rect.medium{fill:var(--medium);opacity:.24}rect.high{fill:var(--high);opacity:.24}
@@ -47,7 +48,7 @@ background:var(--calm);color:var(--on);font-size:.75rem;font-weight:700;text-dec
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin:0;color:var(--soft);font-size:.8rem}
 .legend .unit{margin-left:auto}
 .key{display:inline-block;width:16px;height:3px;border-radius:2px;vertical-align:middle;background:var(--speed)}
-.key.forward{background:var(--forward)}.key.left{background:var(--left)}
+.key.forward{background:var(--forward)}.key.left{background:var(--left)}.key.measured{background:var(--calm)}
 .map{position:relative;width:100%;margin:10px auto 8px;background:var(--sea);border-radius:10px;overflow:hidden}
 .map polyline{stroke-width:3.5}
 .dot{display:inline-block;width:12px;height:12px;border-radius:50%;border:3px solid var(--speed);background:var(--card);
@@ -66,7 +67,34 @@ h4{display:flex;align-items:center;flex-wrap:wrap;gap:4px 8px;margin:0;font-size
 .low .pill{color:var(--low)}.medium .pill{color:var(--medium)}.high .pill{color:var(--high)}
 time{float:right;color:var(--soft);font-weight:400;font-size:.85rem;line-height:1.9}
 .strong{font-size:1.18rem;font-weight:650;margin:8px 0 6px;font-variant-numeric:tabular-nums}
-.spark{position:relative;height:44px;margin:8px 0 10px;border-bottom:1px solid var(--line)}
+.near{margin:8px 0 10px}.near .legend{font-size:.72rem;margin-top:4px}
+.spark{position:relative;height:72px}
+.level{stroke:var(--high);stroke-dasharray:4 4}
+.at{position:absolute;right:0;transform:translateY(-100%);font-size:.68rem;color:var(--high);padding:0 2px;
+font-variant-numeric:tabular-nums}
+.decided{width:100%;border-spacing:0;font-size:.85rem;margin:4px 0 10px;font-variant-numeric:tabular-nums}
+.decided th,.decided td{text-align:left;font-weight:400;padding:3px 0;border-bottom:1px solid var(--grid)}
+.decided th{color:var(--soft)}.decided td+td{color:var(--soft)}
+details{margin-top:10px;font-size:.82rem;color:var(--soft)}summary{cursor:pointer}
+details ul{margin:6px 0 0;padding-left:1.1em}
+.score{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:14px 16px}
+.score .lead{font-size:.8rem;margin-top:10px}
+.value{margin:0 0 10px;color:var(--soft)}.value b{font-size:2.4rem;line-height:1;color:var(--ink);letter-spacing:-.02em}
+.value span{margin-left:.7em;color:var(--ink);font-weight:650}
+.score ul,.bands ul{list-style:none;margin:0;padding:0}
+.score ul{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:10px 28px}
+.score li{display:grid;grid-template-columns:1fr auto;gap:2px 10px;font-size:.9rem;align-content:start}
+.score li b{font-weight:600}.score li>small,.score li .bar{grid-column:1/-1}.score small{color:var(--soft)}
+.lost{font-variant-numeric:tabular-nums}
+.bar{display:block;height:6px;border-radius:3px;background:var(--grid);overflow:hidden}
+.bar i{display:block;height:100%;border-radius:3px;background:var(--speed)}.score .bar i{background:var(--medium)}
+.pair{grid-template-columns:repeat(auto-fit,minmax(280px,1fr));margin-top:0;margin-bottom:14px}
+.bands li{display:grid;grid-template-columns:5.2em 1fr 4.6em;gap:10px;align-items:center;margin-top:6px;
+font-size:.85rem;font-variant-numeric:tabular-nums}
+.bands li span:last-child{text-align:right}.bands li span:first-child{color:var(--soft)}
+.columns{display:grid;grid-template-columns:repeat(24,1fr);gap:2px;align-items:end;height:120px;margin-top:14px}
+.columns i{background:var(--speed);border-radius:2px 2px 0 0}.columns .night{background:var(--calm)}
+.marks{display:flex;justify-content:space-between;margin:4px 0 0;color:var(--soft);font-size:.72rem}
 .spark rect{opacity:.2}
 .low .spark rect{fill:var(--low);opacity:.3}.medium .spark rect{fill:var(--medium);opacity:.3}
 .high .spark rect{fill:var(--high);opacity:.3}

@@ -14,17 +14,13 @@ POINTS_MAX = 1600
 """More points than this are thinned: of each bucket the lowest and the highest stay."""
 HOLE_S = 5.0
 """A line is not drawn across a longer hole."""
-MAP_HEIGHT_PX = 440
-BADGE_PX = 26
+BADGE_PERCENT = 4.5
+"""Numbers of events nearer than this are moved apart: on a phone they still show their digits."""
 LAST_PERCENT = 92.0
 """A time label further right than this ends at its moment instead of standing around it."""
-CROWDED = 35.0
-"""Places nearer than this many drawing units would cover each other's number."""
-METRES_PER_DEGREE = 111_195.0
 CLOCK_FROM_S = 1e8
 """Times from here on are seconds of UTC (after 1973); smaller ones are a recording's own."""
 TIME_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
-SCALE_STEPS_M = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000)
 
 Point = tuple[float, float]
 
@@ -95,110 +91,27 @@ def time_chart(
     low, high, step = bounds(heights, floor=axis[0], least=axis[1]) if axis else bounds(heights)
     shades = "".join(_shade(mark, span) for mark in marks)
     rules = "".join(_rule(height, low, high, zero=abs(height) < step / 2) for height in _steps(low, high, step))
-    paths = "".join(_path(line, span, low, high) for line in lines)
+    paths = "".join(path(line, span, low, high) for line in lines)
     return (
-        f'<div class="chart"><div class="plot">{_svg(shades + rules + paths)}'
+        f'<div class="chart"><div class="plot">{svg(shades + rules + paths)}'
         f"{_heights(low, high, step)}{_times(span, origin_s)}{_badges(marks, span)}</div>"
-        f"{_legend(lines, unit)}</div>"
+        f"{legend(lines, unit)}</div>"
     )
 
 
-def spark(line: Line, span: Point, event: Point) -> str:
-    """A small curve around one event, whose own seconds are shaded."""
-    known = [height for time_s, height in line.points if height is not None and span[0] <= time_s <= span[1]]
-    if len(known) < 2:
-        return ""
-    low, high, _ = bounds(known, floor=0.0, least=10.0)
-    left, right = (_across(at, span) for at in event)
-    shade = f'<rect class="now" x="{left:.1f}" y="0" width="{max(right - left, 8):.1f}" height="{UNITS}"/>'
-    return f'<div class="spark">{_svg(shade + _path(line, span, low, high))}</div>'
-
-
-def track(places: Sequence[Point], marks: Sequence[Mark]) -> str:
-    """The way as a line seen from above, north up, with a scale bar; places are latitude and longitude in degrees."""
-    frame = _Frame.around(places)
-    line = " ".join("{:.1f},{:.1f}".format(*frame.at(place)) for place in _thinned_way(places))
-    dots = [("start", "Start", places[0]), ("end", "End", places[-1])]
-    ends = "".join(
-        f'<i class="dot {style}" style="{frame.style(place)}" title="{name}"></i>' for style, name, place in dots
-    )
-    size = f"aspect-ratio:{frame.aspect:.3f};max-width:{frame.aspect * MAP_HEIGHT_PX:.0f}px"
-    way = _svg(f'<polyline points="{line}"/>')
-    return (
-        f'<div class="map" style="{size}">{way}{ends}{_places(frame, marks)}'
-        f'<span class="north">N&#8593;</span>{frame.scale_bar()}</div>'
-        '<p class="legend"><span><i class="dot start"></i> start</span><span><i class="dot end"></i> end</span></p>'
-    )
-
-
-def _places(frame: "_Frame", marks: Sequence[Mark]) -> str:
-    """The numbers of the events along the way; those on one spot stand side by side."""
-    badges: list[str] = []
-    taken: list[Point] = []
-    for mark in marks:
-        if mark.place is None:
-            continue
-        spot = frame.at(mark.place)
-        beside = sum(math.dist(spot, other) < CROWDED for other in taken)
-        taken.append(spot)
-        badges.append(_badge(mark, f"{frame.style(mark.place)};margin-left:{beside * BADGE_PX}px"))
-    return "".join(badges)
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A flat piece of the earth that holds the way, with room at its edge."""
-
-    latitude: float
-    longitude: float
-    wide_m: float
-    high_m: float
-    shrink: float
-
-    @property
-    def aspect(self) -> float:
-        """Width over height."""
-        return self.wide_m / self.high_m
-
-    @classmethod
-    def around(cls, places: Sequence[Point]) -> "_Frame":
-        """The frame of these places, not narrower than 0.9 and not wider than 2.4 times its height."""
-        latitudes, longitudes = [place[0] for place in places], [place[1] for place in places]
-        latitude, longitude = (min(latitudes) + max(latitudes)) / 2, (min(longitudes) + max(longitudes)) / 2
-        shrink = math.cos(math.radians(latitude))
-        wide_m = max((max(longitudes) - min(longitudes)) * METRES_PER_DEGREE * shrink * 1.24, 20.0)
-        high_m = max((max(latitudes) - min(latitudes)) * METRES_PER_DEGREE * 1.24, 20.0)
-        return cls(latitude, longitude, max(wide_m, high_m * 1.6), max(high_m, wide_m / 2.4), shrink)
-
-    def at(self, place: Point) -> Point:
-        """Where a place is, in drawing units."""
-        east_m = (place[1] - self.longitude) * METRES_PER_DEGREE * self.shrink
-        north_m = (place[0] - self.latitude) * METRES_PER_DEGREE
-        return (0.5 + east_m / self.wide_m) * UNITS, (0.5 - north_m / self.high_m) * UNITS
-
-    def style(self, place: Point) -> str:
-        """Where a place is, for something that lies over the drawing."""
-        x, y = self.at(place)
-        return f"left:{x / UNITS * 100:.2f}%;top:{y / UNITS * 100:.2f}%"
-
-    def scale_bar(self) -> str:
-        """A bar of a round length, at most a third of the width."""
-        metres = max((step for step in SCALE_STEPS_M if step <= self.wide_m / 3), default=SCALE_STEPS_M[0])
-        words = f"{metres // 1000} km" if metres >= 1000 else f"{metres} m"
-        return f'<span class="scale" style="width:{metres / self.wide_m * 100:.2f}%">{words}</span>'
-
-
-def _svg(inside: str) -> str:
+def svg(inside: str) -> str:
+    """A drawing that fills its box."""
     return f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" aria-hidden="true">{inside}</svg>'
 
 
-def _across(time_s: float, span: Point) -> float:
+def across(time_s: float, span: Point) -> float:
     """A time as a place on the x axis, kept inside it."""
     share = (time_s - span[0]) / max(span[1] - span[0], 1e-9)
     return min(max(share, 0.0), 1.0) * UNITS
 
 
-def _up(height: float, low: float, high: float) -> float:
+def up(height: float, low: float, high: float) -> float:
+    """A height as a place on the y axis, which counts down."""
     return (high - height) / (high - low) * UNITS
 
 
@@ -207,19 +120,19 @@ def _steps(low: float, high: float, step: float) -> list[float]:
 
 
 def _shade(mark: Mark, span: Point) -> str:
-    left, right = _across(mark.start_s, span), _across(mark.end_s, span)
+    left, right = across(mark.start_s, span), across(mark.end_s, span)
     return f'<rect class="{mark.style}" x="{left:.1f}" y="0" width="{max(right - left, 2):.1f}" height="{UNITS}"/>'
 
 
 def _rule(height: float, low: float, high: float, *, zero: bool) -> str:
-    y = _up(height, low, high)
+    y = up(height, low, high)
     return f'<line class="{"zero" if zero else "rule"}" x1="0" x2="{UNITS}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
-def _path(line: Line, span: Point, low: float, high: float) -> str:
+def path(line: Line, span: Point, low: float, high: float) -> str:
     """The curve, in pieces where it has holes."""
     pieces = (
-        " ".join(f"{_across(x, span):.1f},{_up(y, low, high):.1f}" for x, y in _thinned(piece))
+        " ".join(f"{across(x, span):.1f},{up(y, low, high):.1f}" for x, y in _thinned(piece))
         for piece in _pieces(line.points, span)
     )
     return "".join(f'<polyline class="{line.style}" points="{piece}"/>' for piece in pieces)
@@ -249,17 +162,11 @@ def _thinned(points: Sequence[Point]) -> Iterator[Point]:
         yield from sorted({min(bucket, key=lambda point: point[1]), max(bucket, key=lambda point: point[1])})
 
 
-def _thinned_way(places: Sequence[Point]) -> Sequence[Point]:
-    """At most about POINTS_MAX places, evenly, the last one always."""
-    every = math.ceil(len(places) / POINTS_MAX)
-    return [*places[::every], places[-1]]
-
-
 def _heights(low: float, high: float, step: float) -> str:
     """The numbers on the left."""
     digits = max(0, -math.floor(math.log10(step)))
     return "".join(
-        f'<span class="y" style="top:{_up(height, low, high) / 10:.2f}%">{height + 0.0:.{digits}f}</span>'
+        f'<span class="y" style="top:{up(height, low, high) / 10:.2f}%">{height + 0.0:.{digits}f}</span>'
         for height in _steps(low, high, step)
     )
 
@@ -272,20 +179,30 @@ def _times(span: Point, origin_s: float) -> str:
     labels = []
     for number in range(max(first, 0), last + 1):
         moment = zero_s + step * number
-        across = _across(moment, span) / 10
-        style = "x" + " odd" * (number % 2) + " last" * (across > LAST_PERCENT)
+        percent = across(moment, span) / 10
+        style = "x" + " odd" * (number % 2) + " last" * (percent > LAST_PERCENT)
         words = clock(moment, origin_s, seconds=step < 60)
-        labels.append(f'<span class="{style}" style="left:{across:.2f}%">{words}</span>')
+        labels.append(f'<span class="{style}" style="left:{percent:.2f}%">{words}</span>')
     return "".join(labels)
 
 
 def _badges(marks: Sequence[Mark], span: Point) -> str:
-    """The numbers of the events above the curve."""
-    middles = ((_across(mark.start_s, span) + _across(mark.end_s, span)) / 20 for mark in marks)
-    return "".join(_badge(mark, f"left:{middle:.2f}%") for mark, middle in zip(marks, middles, strict=True))
+    """The numbers of the events above the curve, moved apart where they would cover each other."""
+    middles = [(across(mark.start_s, span) + across(mark.end_s, span)) / 20 for mark in marks]
+    return "".join(badge(mark, f"left:{at:.2f}%") for mark, at in zip(marks, _apart(middles), strict=True))
 
 
-def _badge(mark: Mark, style: str) -> str:
+def _apart(places: Sequence[float]) -> list[float]:
+    """Rising percentages, at least BADGE_PERCENT apart where there is room, none over 100."""
+    step, moved = min(BADGE_PERCENT, 100.0 / max(len(places), 1)), list[float]()
+    for place in places:
+        moved.append(max(place, moved[-1] + step) if moved else place)
+    for index in range(len(moved) - 1, -1, -1):
+        moved[index] = min(moved[index], 100.0 - (len(moved) - 1 - index) * step)
+    return moved
+
+
+def badge(mark: Mark, style: str) -> str:
     """The number of an event, a way to its card."""
     return (
         f'<a class="badge {mark.style}" href="#event-{mark.number}" title="{escape(mark.words)}" style="{style}">'
@@ -293,6 +210,7 @@ def _badge(mark: Mark, style: str) -> str:
     )
 
 
-def _legend(lines: Sequence[Line], unit: str) -> str:
+def legend(lines: Sequence[Line], unit: str) -> str:
+    """What the curves are, and their unit."""
     entries = "".join(f'<span><i class="key {line.style}"></i> {escape(line.name)}</span>' for line in lines)
     return f'<p class="legend">{entries}<span class="unit">{escape(unit)}</span></p>'

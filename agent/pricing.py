@@ -122,11 +122,10 @@ class _Push:
 
 
 class Pricing:
-    """One trip's account. `base` is the sample before its first second; `fatigue_us`: as it was then."""
+    """One trip's account. `base` is the sample before its first second."""
 
-    def __init__(self, terms: Terms, hours: Hours, base: Sample, fatigue_us: int) -> None:
+    def __init__(self, terms: Terms, hours: Hours, base: Sample) -> None:
         self._terms, self._hours, self._base, self._last = terms, hours, base, base
-        self._fatigue_us = fatigue_us
         edges = terms.formula.speed_bands_kmh
         self._bands_mm = [0] * (len(edges) + 1)
         self._hours_mm = [0] * 24
@@ -154,7 +153,7 @@ class Pricing:
         weight: float = getattr(self._terms.formula.severity, event.severity)
         self._certain[event.name] = self._certain.get(event.name, 0.0) + weight * round(event.confidence, 2)
 
-    def summary(self, trip: Mapping[str, Any], now: Sample, fatigue_us: int) -> dict[str, Any]:
+    def summary(self, trip: Mapping[str, Any], now: Sample) -> dict[str, Any]:
         """The account as it stands; `trip` is its summary by the names of DESIGN 6, times in microseconds."""
         limit_us = now.limit_known_us - self._base.limit_known_us
         moving_us, distance_m = trip["moving_us"], trip["distance_m"]
@@ -170,7 +169,7 @@ class Pricing:
             "judged_share": round(min(1.0, trip["judged_us"] / moving_us), 4) if moving_us else None,
             "fuel": self._fuel.told(self._terms.tank_l),
             "gnss": self._satellites.told(),
-            "fatigue_us": fatigue_us - self._fatigue_us,
+            "fatigue_us": now.fatigue_us - self._base.fatigue_us,
         }
         measures = self._measures(told, distance_m)
         told["score"] = score(self._terms.formula, measures, distance_m, told["judged_share"])
@@ -212,9 +211,9 @@ class Pricing:
         }
 
     def _counted(self, name: str, distance_m: float) -> dict[str, float | int | None]:
-        """One kind of event: how many of each severity, and how often on 100 km."""
-        counts = self._events[name]
-        per_100_km = round(sum(counts.values()) * 100_000 / distance_m, 2) if distance_m > 0 else None
+        """One kind of event: how many of each severity, and how often on 100 km where the trip is long enough."""
+        counts, is_long = self._events[name], distance_m >= self._terms.formula.min_distance_m
+        per_100_km = round(sum(counts.values()) * 100_000 / distance_m, 2) if is_long else None
         return {**counts, "per_100_km": per_100_km}
 
     def _measures(self, told: Mapping[str, Any], distance_m: float) -> dict[str, tuple[float | None, str]]:
@@ -223,7 +222,7 @@ class Pricing:
         over, night, rms = told["over_limit_share"], told["night_share"], told["rms_mps2"]
         minutes = told["fatigue_us"] / 60e6
         measures["speeding"] = _share(over, "of the time with a known limit was above it", "no limit was known")
-        measures["fatigue"] = (minutes, f"{minutes:.0f} min at the wheel beyond 4 h without 20 min of rest")
+        measures["fatigue"] = (minutes, f"{minutes:.0f} min at the wheel too long without a rest")
         measures["night"] = _share(night, "of the distance between 22:00 and 05:00", "the time of day was not known")
         rough = f"root mean square {rms:.2f} m/s² while moving" if rms is not None else "acceleration was not known"
         measures["roughness"] = (rms, rough)

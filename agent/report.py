@@ -3,12 +3,16 @@
 import argparse
 from pathlib import Path
 
-from agent import drives, inputs, proof, replay, settings_file, vehicle
+from agent import drives, inputs, maps, proof, replay, settings_file
 from agent.drives import Drives
 from agent.errors import InputError, StorageError
 from agent.outbox import STORE_NAME
 from agent.page import page
 from agent.recordfile import SQLITE_MAGIC, Pile, read_pile
+from agent.settings import Settings
+
+GLANCE_US = 20_000
+"""How close a report looks at the seconds around an event: 50 Hz, as dense as most acceleration sensors tell."""
 
 RECORD_HEADS = (0xC4, 0xC5, 0xC6)
 """How a record file begins: a msgpack bin. No text and no recording begins so."""
@@ -18,7 +22,8 @@ def run(asked: argparse.Namespace) -> int:
     """Write the page to asked.output. InputError: nothing there to report; StorageError: the page cannot be written."""
     source = Path(asked.what)
     if source.is_file():
-        gathered = _of_records(read_pile(source)) if _holds_records(source) else _of_recording(source, asked)
+        is_pile = _holds_records(source)
+        gathered = _of_records(read_pile(source), _settings(asked)) if is_pile else _of_recording(source, asked)
         title = f"Driving report, {source.name}"
     elif asked.what.isdecimal():
         gathered, title = _of_terminal(int(asked.what), asked), f"Driving report, trip {asked.what}"
@@ -48,19 +53,24 @@ def _holds_records(path: Path) -> bool:
 
 def _of_recording(path: Path, asked: argparse.Namespace) -> Drives:
     """The recording, through the same core and trip logic as `tbox replay`."""
-    settings = settings_file.load(asked.config, asked.sets)
-    table = vehicle.load(asked.vehicle or Path(settings.vehicle.map))
+    settings = _settings(asked)
+    table = maps.load(asked.vehicle or Path(settings.vehicle.map))
     recording = inputs.opened([path], asked.format)
-    gathered = drives.from_replay(replay.replay(settings, table, recording))
+    gathered = drives.from_replay(replay.replay(settings, table, recording, glance_us=GLANCE_US), settings)
     inputs.warn(recording)
     gathered.notes += [f"Partly read: {warning}." for warning in recording.warnings]
     return gathered
 
 
+def _settings(asked: argparse.Namespace) -> Settings:
+    """The settings somebody named, not this machine's."""
+    return settings_file.load(asked.config, asked.sets)
+
+
 def _of_terminal(number: int, asked: argparse.Namespace) -> Drives:
     """A closed trip of this terminal by the number of its first record, as `tbox trips list` prints it."""
-    state = Path(settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets).device.state_dir)
-    gathered = _of_records(read_pile(state / STORE_NAME))
+    settings = settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets)
+    gathered = _of_records(read_pile(Path(settings.device.state_dir) / STORE_NAME), settings)
     index = next((index for index, trip in enumerate(gathered.trips) if trip["trip"] == number), None)
     if index is None:
         raise InputError(f"there is no closed trip {number} on this terminal; `tbox trips list` says which there are")
@@ -70,9 +80,9 @@ def _of_terminal(number: int, asked: argparse.Namespace) -> Drives:
     return gathered.only(index)
 
 
-def _of_records(pile: Pile) -> Drives:
-    """The records, and what `tbox verify` says of them."""
-    gathered, found = drives.from_records(pile.records), proof.check([pile])
+def _of_records(pile: Pile, settings: Settings) -> Drives:
+    """The records, judged by these settings if they were, and what `tbox verify` says of them."""
+    gathered, found = drives.from_records(pile.records, settings.detect), proof.check([pile])
     gathered.notes.append(
         f"{found.records} records of device {found.device}, numbers {found.first} to {found.last}; "
         f"{found.seals} seals are the device's and vouch for everything up to number {found.sealed_upto}."

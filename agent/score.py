@@ -20,7 +20,7 @@ UNITS = {
     "harsh_acceleration": "weighted events per 100 km",
     "harsh_cornering": "weighted events per 100 km",
     "speeding": "% of the time above the limit",
-    "fatigue": "min beyond 4 h without rest",
+    "fatigue": "min at the wheel too long",
     "night": "% of the distance at night",
     "roughness": "m/s² root mean square",
 }
@@ -70,7 +70,7 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
 class Formula(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file; config/score.toml says what each number means."""
 
-    min_distance_m: Amount = 2000.0
+    min_distance_m: Annotated[float, Meta(ge=1, le=1e9)] = 2000.0
     min_judged_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
     min_rate_distance_m: Annotated[float, Meta(ge=1, le=1e9)] = 10_000.0
     speed_bands_kmh: Annotated[tuple[Amount, ...], Meta(min_length=1, max_length=20)] = (30.0, 50.0, 70.0, 90.0, 120.0)

@@ -8,14 +8,14 @@ microseconds of the samples' axis.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.across import Odometer, Wheel
 from agent.core import Calibration, Event, Output, Sample
 from agent.hours import Dated, Hours
+from agent.odometer import Odometer
 from agent.pricing import Pricing
 from agent.settings import Trip as TripRule
 from agent.terms import Terms
 
-AT_ONCE = ("crash", "impact")
+AT_ONCE = ("crash", "impact", "rollover", "parked_impact", "tow", "unplugged")
 """Events that do not wait to learn whether their trip will be one."""
 
 
@@ -67,7 +67,7 @@ class Trips:
     def __init__(self, rule: TripRule, terms: Terms | None = None) -> None:
         self._rule, self._terms = rule, terms or Terms()
         self._hours = Hours(self._terms.timezone)
-        self._wheel, self._odometer = Wheel(), Odometer()
+        self._odometer = Odometer()
         self._dated: Dated | None = None
         self._next = 0
         self._open: _Open | None = None
@@ -109,7 +109,10 @@ class Trips:
         if self._open.trip is None and event.name not in AT_ONCE:
             self._open.held.append(event)
             return []
-        return [self._found(self._open, event)]
+        moments: list[Moment] = [self._found(self._open, event)]
+        if event.name == "unplugged" and self._last is not None:
+            moments += self._end(self._last, "unplugged")
+        return moments
 
     def _found(self, drive: _Open, event: Event) -> EventFound:
         inside = drive.trip is not None and event.start_us >= drive.start_us
@@ -121,7 +124,6 @@ class Trips:
     def _sample(self, sample: Sample) -> list[Moment]:
         if self._open is None:
             self._open = self._begun(sample)
-        self._wheel.step(sample)
         self._odometer.step(sample)
         if self._open is None:
             return []
@@ -139,14 +141,16 @@ class Trips:
         speed_mps = sample.max_speed_mps or 0.0
         base = self._rest or _beginning(sample)
         if speed_mps >= self._rule.start_mps:
-            return self._opened(sample.at_us - (sample.moving_us - base.moving_us), base)
+            since_us = sample.at_us - (sample.moving_us - base.moving_us)
+            motion_us = since_us if sample.motion_last_us is None else sample.motion_last_us
+            return self._opened(min(since_us, motion_us), base)
         if sample.engine == "on":
             base = self._last or base
             return self._opened(min(sample.at_us, max(base.at_us, sample.at_us - 1_000_000)), base)
         return None
 
     def _opened(self, start_us: int, base: Sample) -> _Open:
-        return _Open(start_us, base, Pricing(self._terms, self._hours, base, self._wheel.fatigue_us))
+        return _Open(start_us, base, Pricing(self._terms, self._hours, base))
 
     def _number(self, drive: _Open) -> list[Moment]:
         """It has gone far enough: a trip. What happened since its begin belongs to it."""
@@ -195,7 +199,7 @@ class Trips:
             "events": dict(sorted(drive.counts.items())),
             "odometer": _odometer(drive, round(now.distance_m - base.distance_m, 3)),
         }
-        pricing = drive.pricing.summary(summary, now, self._wheel.fatigue_us)
+        pricing = drive.pricing.summary(summary, now)
         return {**summary, "pricing": {**pricing, "odometer": self._odometer.told()}}
 
 
@@ -210,6 +214,7 @@ def _beginning(sample: Sample) -> Sample:
         moving_us=0,
         idle_us=0,
         judged_us=0,
+        fatigue_us=0,
     )
 
 

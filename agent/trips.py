@@ -59,7 +59,8 @@ def show_trip(state: Path, number: int, *, json: bool) -> int:
     if json:
         print(json_text.dumps(summary | {"event_list": [_event(record, clocks) for record in trip.events]}))
         return 0
-    for name, told in summary.items():
+    score = _score(summary.pop("pricing", None))
+    for name, told in (summary | {"score": score}).items():
         print(f"{name:<16} {'-' if told is None else told}")
     for record in trip.events:
         event = _event(record, clocks)
@@ -163,6 +164,14 @@ def _summary(trip: Trip, clocks: dict[int, Record]) -> dict[str, Any]:
         "end_utc": _utc(clocks.get(trip.boot), facts["end_us"]),
         "delivered": trip.is_delivered,
     } | {name: _plain(fact) for name, fact in facts.items() if name not in ("trip", "boot")}
+
+
+def _score(pricing: dict[str, Any] | None) -> str | None:
+    """The score in words; None where the trip was not priced."""
+    told = (pricing or {}).get("score")
+    if not told:
+        return None
+    return f"none: {told['reason']}" if told["value"] is None else f"{told['value']} of 100, {told['band']}"
 
 
 def _event(record: Record, clocks: dict[int, Record]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Demo:
         with self.subscriber.lock:
             received.write_bytes(self.subscriber.inbox.framed())
         verify = run_agent(["verify", str(received)])
-        report = run_agent(["report", str(received), "-o", str(page)])
+        report = run_agent(["report", str(received), "-o", str(page), "--config", str(self._out / "tbox.toml")])
         print(f"\ntbox verify {received}\n{(verify.stdout + verify.stderr).rstrip()}")
         return [
             Check(verify.returncode == 0, f"tbox verify accepts what was received (exit code {verify.returncode})"),

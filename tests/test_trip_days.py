@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent import replay
+from agent.inputs import opened
 from agent.settings_file import load
 from agent.trip import TripEnded
 from agent.vehicle import Table
@@ -42,7 +43,7 @@ def found(vehicle: Path, speeds: list[tuple[float, float]], folder: Path) -> lis
     """The trips that replay tells of a vehicle."""
     recording = folder / f"{vehicle.name}.csv"
     recording.write_text("time_s,speed_mps\n" + "".join(f"{at_s:.0f},{mps:.5f}\n" for at_s, mps in speeds))
-    things = replay.replay(load(None), EMPTY, replay.opened([recording], None))
+    things = replay.replay(load(None), EMPTY, opened([recording], None))
     return [thing.summary for thing in things if isinstance(thing, TripEnded)]
 
 
