@@ -1,11 +1,11 @@
-"""Builds the two C extensions; everything else about the package stands in pyproject.toml."""
+"""Builds the three C extensions; everything else about the package stands in pyproject.toml."""
 
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 
 class AbiWheel(bdist_wheel):
-    """One wheel for every CPython from 3.11 on: both extensions keep to the stable ABI."""
+    """One wheel for every CPython from 3.11 on: its extensions keep to the stable ABI."""
 
     def finalize_options(self) -> None:
         """Tag the wheel cp311-abi3."""
@@ -14,6 +14,6 @@ class AbiWheel(bdist_wheel):
 
 
 setup(
-    cffi_modules=["native/build.py:core", "native/build.py:socketcan"],
+    cffi_modules=["native/build.py:core", "native/build.py:candump", "native/build.py:socketcan"],
     cmdclass={"bdist_wheel": AbiWheel},
 )

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from agent.codec import CodecError, Record, pack, unpack
+from agent.clock import Stamp
+from agent.codec import Record
 from agent.columns import encode_columns
-from agent.core import Calibration, Event, Sample
+from agent.core import Calibration, Event, Rest, Sample
 from agent.ledger import Ledger
+from agent.resume import Left
 from agent.settings import Samples
 from agent.trip import EventFound, Moment, TripEnded, TripStarted
 
@@ -30,11 +32,9 @@ RESOLUTION: Mapping[str, float] = {
 }  # fmt: skip
 """The step of each catalogue signal in sample columns, in its own unit: finer than what vehicles and receivers tell."""
 
-EVIDENCE_PART_BYTES = 60_000
-
 DIGITS = {
     "peak_mps2": 3, "entry_mps": 3, "exit_mps": 3, "delta_v_mps": 3, "delta_v_s": 3, "confidence": 2,
-    "lat_deg": 7, "lon_deg": 7,
+    "lat_deg": 7, "lon_deg": 7, "value": 3,
 }  # fmt: skip
 
 
@@ -54,13 +54,17 @@ class Account:
         """Whether a trip is open and numbered."""
         return self._trip_seq is not None
 
-    def recover(self, journal: bytes | None, t_us: int) -> list[Record]:
-        """Close what an earlier boot left open: its last samples and its trip, with the reason `power_cut`."""
-        left = _opened(journal)
-        if left is None:
+    def recover(self, left: Left | None, now: Stamp, t_us: int) -> list[Record]:
+        """Close what a run that did not end in order left open: its last samples, and its trip as `power_cut`."""
+        if left is None or left.is_clean:
             return []
-        samples = [("samples", left["samples"])] if left["samples"] else []
-        return self._all(t_us, [*samples, ("trip_end", left["trip_end"])])
+        bodies: list[tuple[str, dict[str, Any]]] = []
+        if left.samples is not None:
+            bodies.append(("samples", left.samples))
+        bodies.append(("event", left.power_cut(now, self._rules_id)))
+        if left.trip_end is not None:
+            bodies.append(("trip_end", left.trip_end))
+        return self._all(t_us, bodies)
 
     def moment(self, moment: Moment, t_us: int) -> list[Record]:
         """A drive begins, something happens in it, or it ends."""
@@ -94,21 +98,17 @@ class Account:
         }
         return self._ledger.number("calibration", t_us, body)
 
-    def evidence(self, event_seq: int, ring: bytes, t_us: int) -> list[Record]:
-        """The pre-event ring of a crash, deflated by the caller, in parts of at most 60,000 bytes."""
-        parts = [ring[at : at + EVIDENCE_PART_BYTES] for at in range(0, len(ring), EVIDENCE_PART_BYTES)]
-        bodies = [
-            {"event": event_seq, "part": n, "parts": len(parts), "form": "ring", "packed": "deflate", "data": part}
-            for n, part in enumerate(parts)
-        ]
-        return self._all(t_us, (("evidence", body) for body in bodies))
+    def evidence(self, bodies: Iterable[Mapping[str, Any]], t_us: int) -> list[Record]:
+        """What a crash leaves, under one seal."""
+        return self._ledger.numbers("evidence", t_us, bodies)
 
-    def journal(self, interim: dict[str, Any] | None, boot: int) -> bytes:
-        """What must survive a power cut now: the open trip as it stands and its open samples; empty without a trip."""
+    def left(self, interim: dict[str, Any] | None, rest: Rest, stamp: Stamp, boot: int, *, is_clean: bool) -> Left:
+        """What must survive a power cut now: the open trip as it stands and its open samples, and the account of rest."""
         if interim is None or self._trip_seq is None:
-            return b""
-        samples = {"trip": self._trip_seq, "boot": boot, **self._columns()} if self._chunk else None
-        return pack({"samples": samples, "trip_end": {"trip": self._trip_seq, "boot": boot, **interim}})
+            return Left(boot, stamp, rest, is_clean)
+        trip = {"trip": self._trip_seq, "boot": boot}
+        samples = {**trip, **self._columns()} if self._chunk else None
+        return Left(boot, stamp, rest, is_clean, samples, {**trip, "rules": self._rules_id, **interim})
 
     def _end(self, summary: dict[str, Any], t_us: int) -> list[Record]:
         """The last samples, then the trip's end; the ledger seals it."""
@@ -156,14 +156,3 @@ def _unbroken(samples: list[Sample]) -> list[Sample]:
     while first > 0 and samples[first].at_us - samples[first - 1].at_us == SAMPLE_US:
         first -= 1
     return samples[max(first, 0) :]
-
-
-def _opened(journal: bytes | None) -> dict[str, Any] | None:
-    """The journal's content; None when it is empty or not ours."""
-    if not journal:
-        return None
-    try:
-        content = unpack(journal)
-    except CodecError:
-        return None
-    return content if isinstance(content, dict) and {"samples", "trip_end"} <= content.keys() else None

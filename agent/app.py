@@ -1,40 +1,35 @@
 """The daemon: the one file that knows all rooms. `turn` is the product, once round."""
 
-import hashlib
 import logging
 import os
 import select
 import signal
 import sys
 import time
-import zlib
-from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
+from typing import Any
 
-import msgspec
-
-from agent import __version__, clock, terms, vehicle
+from agent import __version__, clock, maps, terms, vehicle
 from agent.account import Account
 from agent.codec import Record
-from agent.core import RING_FRAME_BYTES, Calibration, Core, Event, Output, Sample
+from agent.core import RING_FRAME_BYTES, Calibration, Core, Event, Output, Rest, Sample
 from agent.errors import SettingsError
+from agent.evidence import Evidence
 from agent.exchange import Confirm, Connect, Publish, Want
 from agent.health import Health, Systemd, Vitals, process
 from agent.key import KEY_NAME, load_or_make
 from agent.ledger import Identity, Ledger
 from agent.mqtt import Link
 from agent.outbox import STORE_NAME, Outbox
-from agent.settings import Can, Settings, rules_id
+from agent.resume import EVERY_US, Left, left_by, rotation_of
+from agent.settings import Settings, rules_id, settings_id
+from agent.sources import open_rack
 from agent.trip import EventFound, Moment, TripEnded, Trips
 from agent.uplink import Uplink
 from agent.writer import Writer
 from drivers.batch import tick
-from drivers.can import open_can
-from drivers.errors import DriverError, RecordingError
-from drivers.rack import Opener, Rack
-from drivers.recording import play
 
 log = logging.getLogger("tbox")
 
@@ -48,6 +43,7 @@ last frame to its synced record."""
 LEAVE_US = 2_000_000
 """At an orderly end the link gets this long to deliver what is there."""
 
+WITH_EVIDENCE = ("crash", "rollover")
 CLOCK_US = 1_000_000
 SUBSCRIBED = ("receipt",)
 
@@ -61,23 +57,27 @@ class Agent:
         self.settings, self.boot = settings, outbox.boot
         self.device = settings.device.name or key.device.hex()
         software = f"tbox {__version__}"
-        self.ledger = Ledger(key, outbox.boot, outbox.tail(), Identity(software, _settings_id(settings)))
+        self.ledger = Ledger(key, outbox.boot, outbox.tail(), Identity(software, settings_id(settings)))
         self.account = Account(self.ledger, settings.samples, rules_id(settings.detect))
+        self.evidence = Evidence(settings.store.evidence_mb_per_day * 1_000_000)
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         self.link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
         self.uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
-        self.core, self.trips = Core(settings, table), Trips(settings.trip, terms.load(settings, table))
+        self.stamp, left = clock.stamp(), left_by(outbox.recovered())
+        rest = (left.rest, left.stamp.gone_us(self.stamp)) if left else None
+        self.core = Core(settings, table, rotation_of(outbox.calibration()), rest=rest)
+        self.trips = Trips(settings.trip, terms.load(settings, table))
         now_us = clock.boot_us()
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
-        self.held = self._first_records(now_us, table.name, outbox.recovered())
+        self.held = self._first_records(now_us, table.name, left)
         self.writer = Writer(outbox)
-        self.rack = _rack(settings, table, (self.link.fileno(), self.writer.fileno()))
+        self.rack = open_rack(settings, table, (self.link.fileno(), self.writer.fileno()))
         self.is_stopping = False
         self._link_said = "not connected yet"
         self._asked: dict[str, Want] = {}
         self._clock: clock.Reading | None = None
         self._clock_us = self._journal_us = 0
-        self._journal: bytes | None = b""
+        self._journal: bytes | None = self._left(None, self.core.snapshot(now_us).rest)
 
     def run(self) -> None:
         """Turn until told to stop; then close the account properly."""
@@ -89,7 +89,7 @@ class Agent:
 
     def turn(self) -> None:
         """Once round: what the car said, what it means, what is kept, what is told."""
-        batch = self.rack.read(WAIT_S) if not self.held else b""
+        batch = self._heard()
         now_us = clock.boot_us()
         for output in self.core.feed(batch + tick(now_us)):
             self.held += self._meaning(output, now_us)
@@ -101,14 +101,21 @@ class Agent:
         if batch:
             time.sleep(GATHER_S)
 
+    def _heard(self) -> bytes:
+        """What the car said; nothing is read while the writer has no room for what it meant."""
+        if not self.held:
+            return self.rack.read(WAIT_S)
+        select.select([self.writer.fileno()], [], [], GATHER_S)
+        return b""
+
     def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Ask the loop to end after this turn."""
         self.is_stopping = True
 
-    def _first_records(self, now_us: int, vehicle_name: str, journal: bytes | None) -> list[Record]:
+    def _first_records(self, now_us: int, vehicle_name: str, left: Left | None) -> list[Record]:
         """Who starts here, and what an earlier boot left open."""
-        body = {"software": f"tbox {__version__}", "vehicle": vehicle_name, "is_clean": not journal}
-        return self.ledger.start(now_us, body) + self.account.recover(journal, now_us)
+        body = {"software": f"tbox {__version__}", "vehicle": vehicle_name, "is_clean": left is None or left.is_clean}
+        return self.ledger.start(now_us, body) + self.account.recover(left, self.stamp, now_us)
 
     def _meaning(self, output: Output, now_us: int) -> list[Record]:
         """What is written down of an output of the core."""
@@ -127,27 +134,31 @@ class Agent:
     def _moment(self, moment: Moment, now_us: int) -> list[Record]:
         """The records of a moment; a crash takes the ring along, a trip's end clears the journal."""
         if isinstance(moment, TripEnded):
-            self.ledger.count(self._frames(), {})
-            self._journal = b""
+            self.ledger.count(self._frames(), self.evidence.losses)
+            self._journal = self._left(None, self.core.snapshot(now_us).rest)
             log.info("trip of %.3f km ended: %s", moment.summary["distance_m"] / 1000, moment.summary["end_reason"])
         records = self.account.moment(moment, now_us)
-        if isinstance(moment, EventFound) and moment.event.name == "crash":
-            records += self.account.evidence(records[0].seq, self._ring(), now_us)
+        if isinstance(moment, EventFound) and moment.event.name in WITH_EVIDENCE:
+            bodies = self.evidence.bodies(records[0].seq, self._ring(), now_us)
+            records += self.account.evidence(bodies, now_us)
         return records
 
     def _ring(self) -> bytes:
-        """The pre-event ring, deflated; empty where it is switched off."""
+        """The pre-event ring; empty where it is switched off."""
         ring = self.settings.ring
-        room = round(ring.before_s * ring.frames_per_s) * RING_FRAME_BYTES
-        return zlib.compress(self.core.freeze(room), 6) if room else b""
+        return self.core.freeze(round(ring.before_s * ring.frames_per_s) * RING_FRAME_BYTES)
 
     def _note_journal(self, sample: Sample, now_us: int) -> None:
-        """What must survive a power cut, every `samples.journal_s`."""
+        """What must survive a power cut, every `samples.journal_s`; of a car without a trip seldom."""
         if now_us - self._journal_us < self.settings.samples.journal_s * 1e6:
             return
         interim = self.trips.interim(sample, "power_cut")
-        if interim is not None:
-            self._journal, self._journal_us = self.account.journal(interim, self.boot), now_us
+        if interim is not None or now_us - self._journal_us >= EVERY_US:
+            self._journal, self._journal_us = self._left(interim, sample.rest), now_us
+
+    def _left(self, interim: dict[str, Any] | None, rest: Rest, *, is_clean: bool = False) -> bytes:
+        """The journal as of now."""
+        return self.account.left(interim, rest, clock.stamp(), self.boot, is_clean=is_clean).journal()
 
     def _due(self, now_us: int) -> list[Record]:
         """What the time of day asks for: clock, health, a seal."""
@@ -162,7 +173,7 @@ class Agent:
         if self.health.is_due(now_us):
             records += self.ledger.number("health", now_us, self.health.body(now_us, self._vitals()))
         if is_driving and self.ledger.due(now_us):
-            self.ledger.count(self._frames(), {})
+            self.ledger.count(self._frames(), self.evidence.losses)
             records.append(self.ledger.seal(now_us))
         return records
 
@@ -209,7 +220,7 @@ class Agent:
         for moment in self.trips.finish(self.core.snapshot(now_us), "agent_stopped"):
             self.held += self._moment(moment, now_us)
         self.held.append(self.ledger.seal(now_us))
-        self._journal = b""
+        self._journal = self._left(None, self.core.snapshot(now_us).rest, is_clean=True)
         self._leave(now_us)
         self.writer.close()
         self.link.close()
@@ -253,7 +264,8 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if not settings.can and not settings.recording.paths:
         raise SettingsError('nothing to read: add a [[can]] table, e.g. channel = "can0" (see config/tbox.toml)')
-    table = vehicle.load(Path(settings.vehicle.map), in_child=True)
+    table = maps.load(Path(settings.vehicle.map), in_child=True)
+    terms.load(settings, table)
     state_dir = Path(settings.device.state_dir)
     outbox = Outbox.open(state_dir / STORE_NAME, settings.store.budget_mb * 1_000_000)
     for report in outbox.reports:
@@ -264,37 +276,3 @@ def run(settings: Settings) -> int:
     log.info("tbox %s, device %s, boot %d", __version__, agent.device, agent.boot)
     agent.run()
     return 0
-
-
-def _rack(settings: Settings, table: vehicle.Table, wake_fds: tuple[int, ...]) -> Rack:
-    """Every source the settings name; SettingsError for one that cannot exist."""
-    openers: dict[str, Opener] = {can.channel: _can_opener(can, table) for can in settings.can}
-    if settings.recording.paths:
-        paths = [Path(path) for path in settings.recording.paths]
-        openers["recording"] = partial(play, paths, speed=settings.recording.speed)
-    try:
-        return Rack(openers, wake_fds)
-    except RecordingError as why:
-        raise SettingsError(f"recording.paths: {why}") from None
-    except DriverError as why:
-        raise SettingsError(f"can: {why}") from None
-
-
-def _can_opener(can: Can, table: vehicle.Table) -> Opener:
-    """How this bus is opened, again and again."""
-    return partial(
-        open_can,
-        can.interface,
-        can.channel,
-        number=can.number,
-        bitrate=can.bitrate or None,
-        fd=can.fd,
-        listen_only=can.listen_only,
-        options=can.options,
-        filters=table.filters(can.number),
-    )
-
-
-def _settings_id(settings: Settings) -> str:
-    """Names the effective settings: 16 hex digits of SHA-256 over them as JSON (secrets are file names there)."""
-    return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:16]

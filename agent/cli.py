@@ -108,10 +108,10 @@ def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _replay(asked: argparse.Namespace) -> int:
-    from agent import replay, settings_file, vehicle
+    from agent import maps, replay, settings_file
 
     chosen = settings_file.load(asked.config, asked.sets)
-    table = vehicle.load(_map(asked.vehicle, chosen))
+    table = maps.load(_map(asked.vehicle, chosen))
     return replay.run(asked.inputs, chosen, table, form=asked.format, fixes=asked.fixes, json_to=asked.json)
 
 
@@ -126,7 +126,7 @@ def _add_decode(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = _add(commands, "decode", "every signal of every frame of a CAN log, as CSV", _decode)
     parser.add_argument("log", type=Path, metavar="LOG", help="candump, ASC, BLF, TRC or MF4; gzip too")
     how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument("--dbc", type=Path, metavar="FILE", help="decode with this DBC")
+    how.add_argument("--dbc", type=Path, metavar="FILE", help="decode with this DBC, KCD, SYM or ARXML")
     how.add_argument("--obd", action="store_true", help="decode OBD-II answers in SAE J1979's units")
     parser.add_argument("--csv", default="-", metavar="-|FILE", help="where to write (default: stdout)")
 

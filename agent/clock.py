@@ -3,6 +3,7 @@
 import ctypes
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent.hours import Dated
@@ -59,6 +60,29 @@ class Reading:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A moment to measure from in a later run: the kernel's boot, its time, and UTC where somebody vouches for it."""
+
+    kernel: str
+    boot_us: int
+    utc_us: int | None
+
+    def gone_us(self, now: "Stamp") -> int | None:
+        """Time gone by until now; None: it cannot be known."""
+        if self.kernel and self.kernel == now.kernel:
+            return max(0, now.boot_us - self.boot_us)
+        if self.utc_us is None or now.utc_us is None or now.utc_us < self.utc_us:
+            return None
+        return now.utc_us - self.utc_us
+
+
+def stamp() -> Stamp:
+    """This moment."""
+    reading = read_clocks()
+    return Stamp(_kernel_boot(), reading.boot_us, None if reading.u_us is None else reading.utc_us)
+
+
 def boot_us() -> int:
     """Microseconds since the kernel started, suspend included (CLOCK_BOOTTIME). Never steps."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
@@ -85,6 +109,14 @@ def is_due(last: Reading | None, now: Reading, *, is_driving: bool) -> bool:
         return True
     moved_us = (now.utc_us - now.boot_us) - (last.utc_us - last.boot_us)
     return abs(moved_us) > STEP_US or (is_driving and now.boot_us - last.boot_us >= EVERY_US)
+
+
+def _kernel_boot() -> str:
+    """Names this boot of the kernel; empty where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _kernel_error_us() -> int | None:

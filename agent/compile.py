@@ -3,16 +3,15 @@
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from agent import dbc, pids, units, vehicle_map
-from agent.cuts import Wanted, obd_message, plain_message
+from agent import checks, dbc, pids, units, vehicle_map
+from agent.cuts import Heard, Place, Wanted, known_only, obd_message, plain_message
 from agent.errors import TboxError
 from agent.vehicle import ANY_CHANNEL, Message, Table, pack, save
-from agent.vehicle_map import Feed, Source, VehicleMap
+from agent.vehicle_map import Check, Feed, Source, VehicleMap
 from drivers.batch import SIGNAL_INDEX
 
 
@@ -27,18 +26,10 @@ class Entry(NamedTuple):
 CATALOGUE = Path(__file__).resolve().parent.parent / "config" / "signals.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A message of one source, and what the map wants of its signals (by name)."""
-
-    channel: int
-    message: dbc.Message
-    wanted: dict[str, list[Wanted]]
-
-
 def run(source: Path, output: Path) -> int:
-    """`tbox vehicle compile MAP|DBC -o FILE`; a file "-" is stdout."""
-    table = compile_dbc(source) if source.suffix.lower() == ".dbc" else compile_map(source)
+    """`tbox vehicle compile MAP|DBC -o FILE` (KCD, SYM and ARXML as well); a file "-" is stdout."""
+    is_dbc = source.suffix.lower() in vehicle_map.DESCRIPTIONS
+    table = compile_dbc(source) if is_dbc else compile_map(source)
     if str(output) == "-":
         sys.stdout.buffer.write(pack(table))
         return 0
@@ -64,14 +55,15 @@ def compile_map(path: Path) -> Table:
     made = vehicle_map.read(path)
     obd = {source.channel: source for source in made.content.source if source.obd}
     rows: dict[int, list[tuple[pids.Pid, Wanted | None]]] = {}
-    heard: dict[tuple[int, int], Heard] = {}
+    heard: dict[Place, Heard] = {}
     for name, feed in made.content.signal.items():
         if feed.pid:
             for channel, row in _answers(made, name, feed, obd):
                 rows.setdefault(channel, []).append((row, _wanted(made, name, feed, row.unit)))
         else:
             _hear(made, name, feed, heard)
-    messages = [plain_message(item.channel, item.message, item.wanted) for item in heard.values()]
+    proofs = checks.proofs(made, heard, {name: _checked(made, name, heard) for name in made.content.check})
+    messages = [plain_message(item.channel, item.message, item.wanted, proofs.get(key)) for key, item in heard.items()]
     messages += [obd_message(channel, found) for channel, found in rows.items()]
     head = made.content.vehicle
     return _table(head.name or path.stem, head, messages)
@@ -86,57 +78,69 @@ def _table(name: str, head: vehicle_map.Head, messages: Iterable[Message]) -> Ta
         vehicle_class=head.vehicle_class,
         messages=ordered,
         tank_l=head.tank_l,
+        limit_rpm=head.limit_rpm,
     )
 
 
 # ---- frames of a DBC ------------------------------------------------------------------------------------------------
 
 
-def _hear(made: VehicleMap, name: str, feed: Feed, heard: dict[tuple[int, int], Heard]) -> None:
+def _hear(made: VehicleMap, name: str, feed: Feed, heard: dict[Place, Heard]) -> None:
     """Find a feed's signal and note what is wanted of it."""
-    source, message = _message(made, name, feed)
+    source, message = _message(made, ("signal", name, "message"), feed.message, feed)
     signal = _signal(made, (name, "signal"), message, feed.signal)
     if feed.valid:
         _signal(made, (name, "valid"), message, feed.valid)
     channel = _channel(source.channel, feed)
-    there = heard.setdefault((channel, message.id), Heard(channel, message, {}))
+    there = heard.setdefault((channel, message.table_id), Heard(channel, message, {}))
     if there.message is not message:
         raise made.error(("signal", name, "message"), f"{message.name} and {there.message.name} have one identifier")
-    there.wanted.setdefault(feed.signal, []).append(_wanted(made, name, feed, signal.unit))
+    wanted = _wanted(made, name, feed, signal.unit)
+    there.wanted.setdefault(feed.signal, []).append(known_only(signal, wanted) if message.is_j1939 else wanted)
 
 
-def _message(made: VehicleMap, name: str, feed: Feed) -> tuple[Source, dbc.Message]:
-    """The one message a feed means."""
+def _checked(made: VehicleMap, name: str, heard: dict[Place, Heard]) -> Place:
+    """Where the message of [check.NAME] is heard."""
+    check = made.content.check[name]
+    source, message = _message(made, ("check", name), name, check)
+    place = (_channel(source.channel, check), message.table_id)
+    if place not in heard:
+        raise made.error(("check", name), f"no signal of the map is fed by {name}; leave the check out")
+    return place
+
+
+def _message(made: VehicleMap, at: vehicle_map.Key, name: str, said: Feed | Check) -> tuple[Source, dbc.Message]:
+    """The one message of this name that a feed or a check means; `at` is its key, for the error."""
     books = [
-        (source, _book(made.dbc_path(source)))
+        (source, _book(made.dbc_path(source), source.j1939))
         for source in made.content.source
-        if source.dbc and feed.source in ("", source.dbc) and _fits(feed, source.channel)
+        if source.dbc and said.source in ("", source.dbc) and _fits(said, source.channel)
     ]
     if not books:
-        raise made.error(("signal", name), "no [[source]] with a dbc fits its source and channel")
-    found = [(source, book[feed.message]) for source, book in books if feed.message in book]
+        raise made.error(at[:2], "no [[source]] with a dbc fits its source and channel")
+    found = [(source, book[name]) for source, book in books if name in book]
     if not found:
-        known = vehicle_map.nearest(feed.message, sorted({known for _, book in books for known in book}))
-        raise made.error(("signal", name, "message"), f"{feed.message} is in no DBC of the map{known}")
+        known = vehicle_map.nearest(name, sorted({known for _, book in books for known in book}))
+        raise made.error(at, f"{name} is in no DBC of the map{known}")
     if len(found) > 1:
-        raise made.error(("signal", name, "message"), f"{feed.message} is in several sources; add channel or source")
+        raise made.error(at, f"{name} is in several sources; add channel or source")
     return found[0]
 
 
-def _fits(feed: Feed, channel: int | None) -> bool:
+def _fits(feed: Feed | Check, channel: int | None) -> bool:
     """Whether a feed may come from a source on this channel (None: any)."""
     return feed.channel is None or channel in (None, feed.channel)
 
 
-def _channel(channel: int | None, feed: Feed) -> int:
+def _channel(channel: int | None, feed: Feed | Check) -> int:
     """The channel of a source, or of the feed where the source is on any."""
     return next((said for said in (channel, feed.channel) if said is not None), ANY_CHANNEL)
 
 
 @cache
-def _book(path: Path) -> dict[str, dbc.Message]:
+def _book(path: Path, j1939: bool | None) -> dict[str, dbc.Message]:
     """A DBC's messages by name."""
-    return {message.name: message for message in dbc.read(path)}
+    return {message.name: message for message in dbc.read(path, j1939=j1939)}
 
 
 def _signal(made: VehicleMap, at: tuple[str, str], message: dbc.Message, wanted: str) -> dbc.Signal:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from agent import broker, vehicle
+from agent import broker, maps
 from agent.errors import SettingsError
 from agent.settings import Settings, to_json_schema
 from agent.settings_error import dotted
@@ -54,7 +54,7 @@ def _check_files(settings: Settings) -> None:
             Path(recording).open("rb").close()
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise SettingsError(f'recording.paths: "{recording}" cannot be read: {error}') from None
-    vehicle.load(Path(settings.vehicle.map))
+    maps.load(Path(settings.vehicle.map))
     broker.read_password(settings.mqtt)
     broker.make_context(settings.mqtt)
 

@@ -5,26 +5,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import _core
-from agent.settings import Harsh, Settings
+from agent.settings import Settings
+from agent.setup import RING_FRAME_BYTES as RING_FRAME_BYTES
+from agent.setup import Rest as Rest
+from agent.setup import go_on, make_setup
 from agent.vehicle import Table
 from drivers.batch import INPUT_BYTES, SIGNALS
 
 ffi, lib = _core.ffi, _core.lib
 
 NEVER_US = -(2**63)
-EVENTS = ("harsh_braking", "harsh_acceleration", "harsh_cornering", "idling", "speeding", "crash", "impact")
+EVENTS = (
+    "harsh_braking", "harsh_acceleration", "harsh_cornering", "idling", "speeding", "crash", "impact", "over_rev",
+    "cold_rev", "fatigue_warning", "fatigue", "rollover", "parked_impact", "tow", "low_battery", "unplugged",
+    "power_cut", "overheat", "refuel", "fuel_drop", "gnss_loss", "gnss_jamming",
+)  # fmt: skip
 SEVERITIES = ("low", "medium", "high")
 SIDES = (None, "left", "right", "front", "rear")
-SOURCES = ((1, "speed"), (2, "imu"), (4, "gnss"))
-POWERTRAINS = ("combustion", "hybrid", "electric")
-REJECTIONS = ("short", "error_frame", "remote_frame", "bad_length")
+SOURCES = ((1, "speed"), (2, "imu"), (4, "gnss"), (8, "vehicle"))
+RULES = (None, "roll", "attitude", "tilt", "motion", "quality", "jump")
+REJECTIONS = ("short", "error_frame", "remote_frame", "bad_length", "checksum", "counter")
 VALUE_REASONS = ("invalid", "late", "twin", "impossible", "nonsense")
 JUDGEMENTS = (
     "crash_vertical", "crash_handled", "crash_short", "crash_no_gravity", "crash_refresh_too_slow",
-    "harsh_too_slow", "harsh_not_held", "harsh_speed_disagrees",
+    "harsh_too_slow", "harsh_not_held", "harsh_speed_disagrees", "fatigue_rest_unknown", "parked_short",
+    "parked_handled",
 )  # fmt: skip
 ENGINES = ("unknown", "off", "on")
-RING_FRAME_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class Event:
     direction: str | None
     dv_clipped: bool
     locked: bool
+    rule: str | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class Sample:
     engine_last_us: int | None
     max_speed_mps: float | None
     engine: str
+    fatigue_us: int = 0
+    rest: Rest = Rest()
 
     def value(self, signal: str) -> float | None:
         """The latest value of a catalogue signal, or None when it was never told or is stale."""
@@ -91,9 +102,18 @@ Output = Event | Sample | Calibration
 class Core:
     """One core with its memory. Feeding in any split gives the same outputs."""
 
-    def __init__(self, settings: Settings, table: Table, rotation: tuple[float, ...] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        table: Table,
+        rotation: tuple[float, ...] | None = None,
+        rest: tuple[Rest, int | None] | None = None,
+    ) -> None:
+        """`rest`: the account an earlier run left, and the microseconds gone by since then, None: not known."""
         self._keep: list[Any] = []
-        setup = _setup(settings, table, rotation, self._keep)
+        setup = make_setup(settings, table, rotation, self._keep)
+        if rest is not None:
+            go_on(setup.rest, *rest)
         size = lib.tbox_size(setup)
         self._memory = ffi.new("char[]", size + 16)
         address = int(ffi.cast("uintptr_t", self._memory))
@@ -150,48 +170,6 @@ class Core:
             yield _output(self._out[0])
 
 
-def _setup(settings: Settings, table: Table, rotation: tuple[float, ...] | None, keep: list[Any]) -> Any:
-    """The C setup of these settings; what it points to is put in `keep`."""
-    detect, setup = settings.detect, ffi.new("tbox_setup_t *")
-    c_table = table.as_c(ffi)
-    keep.append(c_table)
-    setup.table = c_table.table[0]
-    for name, rule in (
-        ("braking", detect.harsh_braking),
-        ("acceleration", detect.harsh_acceleration),
-        ("cornering", detect.harsh_cornering),
-    ):
-        _harsh(getattr(setup, name), rule)
-    setup.idling = (detect.idling.max_speed_mps, _us(detect.idling.hold_s), detect.idling.enabled)
-    speeding, crash = detect.speeding, detect.crash
-    setup.speeding = (
-        speeding.limit_mps, speeding.margin_mps, speeding.hysteresis_mps, _us(speeding.hold_s), speeding.enabled
-    )  # fmt: skip
-    setup.crash = (
-        crash.threshold_mps2, crash.delta_v_mps, crash.medium_mps, crash.high_mps, crash.lock_mps,
-        crash.speed_loss_mps2, _us(crash.hold_s), _us(crash.confirm_s), crash.enabled,
-    )  # fmt: skip
-    setup.ring_us = _us(settings.ring.before_s)
-    setup.ring_bytes = round(settings.ring.before_s * settings.ring.frames_per_s) * RING_FRAME_BYTES
-    setup.powertrain = POWERTRAINS.index(settings.vehicle.powertrain or table.powertrain)
-    setup.mounted = settings.imu.mounting == "vehicle"
-    setup.has_rotation = rotation is not None
-    if rotation is not None:
-        setup.rotation = rotation
-    return setup
-
-
-def _harsh(out: Any, rule: Harsh) -> None:
-    """One harsh rule, in the core's units."""
-    for name in ("threshold_mps2", "release_mps2", "medium_mps2", "high_mps2", "min_speed_mps", "enabled"):
-        setattr(out, name, getattr(rule, name))
-    out.hold_us, out.refractory_us = _us(rule.hold_s), _us(rule.refractory_s)
-
-
-def _us(seconds: float) -> int:
-    return round(seconds * 1e6)
-
-
 def _output(out: Any) -> Output:
     """A C output as its Python value."""
     if out.kind == lib.TBOX_OUT_SAMPLE:
@@ -221,6 +199,8 @@ def _event(at_us: int, told: Any) -> Event:
         direction=SIDES[told.direction],
         dv_clipped=bool(told.flags & lib.TBOX_DV_CLIPPED),
         locked=bool(told.flags & lib.TBOX_LOCKED),
+        rule=RULES[told.rule],
+        value=_number(told.value),
     )
 
 
@@ -241,6 +221,20 @@ def _sample(at_us: int, told: Any) -> Sample:
         engine_last_us=_moment(told.engine_last_us),
         max_speed_mps=_number(told.max_speed_mps),
         engine=ENGINES[told.engine],
+        fatigue_us=told.fatigue_us,
+        rest=_rest(told.rest),
+    )
+
+
+def _rest(told: Any) -> Rest:
+    return Rest(
+        driven_us=told.driven_us,
+        rest_us=told.rest_us,
+        odometer_m=_number(told.odometer_m),
+        lat_deg=_number(told.lat_deg),
+        lon_deg=_number(told.lon_deg),
+        is_unsure=told.is_unsure,
+        may_have_rested=told.may_have_rested,
     )
 
 

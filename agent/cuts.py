@@ -4,7 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent import dbc, pids, units
-from agent.vehicle import ALWAYS, BIG_ENDIAN, FLOAT, LIMITED, OBD, OBD_ID, PLAIN, SIGNED, Cut, Message
+from agent.vehicle import (
+    ALWAYS,
+    BIG_ENDIAN,
+    CHECKS,
+    FLOAT,
+    LIMITED,
+    OBD,
+    OBD_ID,
+    PGN,
+    PLAIN,
+    SIGNED,
+    Cut,
+    Message,
+)
+
+NO_CUT = Cut(name="", unit="", start_bit=0, bits=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,55 @@ class Wanted:
         )
 
 
-def plain_message(channel: int, message: dbc.Message, wanted: Mapping[str, Sequence[Wanted]]) -> Message:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of one source, and what the map wants of its signals (by name)."""
+
+    channel: int
+    message: dbc.Message
+    wanted: dict[str, list[Wanted]]
+
+
+Place = tuple[int, int]
+"""Where a message is heard: channel, id in the table."""
+
+KNOWN_MAX = {2: 1, 8: 0xFA, 16: 0xFAFF, 24: 0xFAFFFF, 32: 0xFAFFFFFF}
+"""Bits of a number → the highest that is a value; above lie "error" and "not available" (SAE J1939-71, 5.1.4)."""
+
+
+def known_only(signal: dbc.Signal, wanted: Wanted) -> Wanted:
+    """The same wish for a signal of SAE J1939: what says "not available" lies outside its limits."""
+    most = KNOWN_MAX.get(signal.bits)
+    if most is None or signal.is_signed or signal.is_float:
+        return wanted
+    factor, offset = wanted.conversion
+    edge = ((most + 0.5) * signal.scale + signal.offset) * factor + offset
+    if signal.scale * factor > 0:
+        return replace(wanted, max=min(wanted.max, edge))
+    return replace(wanted, min=max(wanted.min, edge))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A counter and a checksum of a message, by name ("": none), ready for the table."""
+
+    kind: str
+    checksum: str
+    counter: str
+    counter_max: int
+    data_ids: tuple[int, ...]
+    slot: int = 0
+
+    def cuts(self, message: dbc.Message) -> tuple[Cut, Cut]:
+        """Where they lie: the cuts behind those of the signals."""
+        checksum = _cut(message.signals[self.checksum]) if self.checksum else NO_CUT
+        counter = _cut(message.signals[self.counter]) if self.counter else NO_CUT
+        return checksum, replace(counter, max=self.counter_max)
+
+
+def plain_message(
+    channel: int, message: dbc.Message, wanted: Mapping[str, Sequence[Wanted]], proof: Proof | None = None
+) -> Message:
     """A message of a DBC: the signals wanted (by name) with what selects and validates them; all when none is."""
     cuts = _Cuts(message)
     for name, wishes in wanted.items():
@@ -39,8 +102,19 @@ def plain_message(channel: int, message: dbc.Message, wanted: Mapping[str, Seque
             cuts.want(name, wish)
     for name in () if wanted else message.signals:
         cuts.place(name)
-    return Message(
-        name=message.name, id=message.id, channel=channel, length=message.length, kind=PLAIN, cuts=tuple(cuts.cuts)
+    made = Message(
+        name=message.name,
+        id=message.table_id,
+        channel=channel,
+        length=message.length,
+        kind=PGN if message.is_j1939 else PLAIN,
+        cuts=tuple(cuts.cuts),
+    )
+    if proof is None:
+        return made
+    behind = proof.cuts(message)
+    return replace(
+        made, cuts=made.cuts + behind, check=CHECKS.index(proof.kind), slot=proof.slot, data_ids=proof.data_ids
     )
 
 

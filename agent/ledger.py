@@ -19,7 +19,7 @@ key travels in the `key` record (the first of all) and in every `boot` record; i
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -116,8 +116,12 @@ class Ledger:
 
     def number(self, kind: str, t_us: int, body: Mapping[str, Any]) -> list[Record]:
         """The record, and the seal where one must follow; give the whole list to the outbox in one go."""
-        record = self._number(kind, t_us, body)
-        return [record, self.seal(t_us)] if kind in SEALED_AT_ONCE else [record]
+        return self.numbers(kind, t_us, [body])
+
+    def numbers(self, kind: str, t_us: int, bodies: Iterable[Mapping[str, Any]]) -> list[Record]:
+        """The same for several of a kind, with one seal after the last."""
+        records = [self._number(kind, t_us, body) for body in bodies]
+        return [*records, self.seal(t_us)] if records and kind in SEALED_AT_ONCE else records
 
     def gaps(self, t_us: int, losses: Sequence[Loss]) -> list[Record]:
         """What was dropped, said: `gap` records of at most GAP_HASHES_MAX hashes, then one seal. No losses: []."""

@@ -98,6 +98,10 @@ class Outbox:
         """The journal as it was last put: what the agent was in the middle of. None when there is none."""
         return self._load("journal")
 
+    def calibration(self) -> bytes | None:
+        """The newest calibration record ever kept, delivered or not."""
+        return self._load("calibration")
+
     def append(self, records: Sequence[Record], journal: bytes | None = None) -> list[Loss]:
         """Records, and the journal if given (b"": clear it), in one synced transaction; what had to be dropped for it.
 
@@ -114,6 +118,8 @@ class Outbox:
             losses = make_room(self._connection, self.budget_bytes, need_bytes, self._tail.next_seq)
             self._connection.executemany("INSERT INTO records VALUES (?,?,?,?,?,?,?,?)", map(_row, records))
             self._cover(records)
+            for record in (record for record in records if record.kind == "calibration"):
+                self._save("calibration", record.raw)
             if journal is not None:
                 self._save("journal", journal)
             if records:

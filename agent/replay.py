@@ -8,6 +8,8 @@ import json
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,32 @@ from agent.settings import Settings
 from agent.trip import EventFound, Moment, TripEnded, Trips, TripStarted
 from agent.vehicle import Table
 from drivers.batch import FIX, INPUT_BYTES
+from drivers.merge import times_us
 from drivers.recording import Recording
 
 _FIX = struct.Struct("=qIBBBB6d16x")
 
-Told = Moment | Sample | Calibration | dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What was known between two samples, for those who look closer."""
+
+    sample: Sample
 
 
-def replay(settings: Settings, table: Table, recording: Recording, *, fixes: bool = False) -> Iterator[Told]:
-    """Everything the recordings tell, in order: moments, samples, calibrations, fix records, at last the counters."""
+Told = Moment | Sample | Calibration | Glance | dict[str, Any]
+
+
+def replay(
+    settings: Settings, table: Table, recording: Recording, *, fixes: bool = False, glance_us: int = 0
+) -> Iterator[Told]:
+    """Everything the recordings tell, in order: moments, samples, calibrations, fix records, at last the counters.
+
+    With `glance_us` also a glance whenever that much time has passed and something was told in it.
+    """
     core, trips, last_us = Core(settings, table), Trips(settings.trip, terms.load(settings, table)), 0
     trips.date(Dated(0, "recording") if recording.is_utc else None)
-    for batch in recording.batches():
+    for batch in chain.from_iterable(_slices(batch, glance_us) for batch in recording.batches()):
         if fixes:
             yield from _fixes(batch)
         for output in core.feed(batch):
@@ -38,6 +54,8 @@ def replay(settings: Settings, table: Table, recording: Recording, *, fixes: boo
                 yield output
             yield from trips.step(output)
         last_us = max(last_us, int.from_bytes(batch[-INPUT_BYTES:][:8], sys.byteorder, signed=True))
+        if glance_us:
+            yield Glance(core.snapshot(last_us))
     for output in core.finish():
         yield from trips.step(output)
     yield from trips.finish(core.snapshot(last_us), "end_of_input")
@@ -55,7 +73,7 @@ def told(thing: Told) -> dict[str, Any] | None:
             return {"record": "trip", "trip": trip, **in_seconds(summary)}
         case Calibration():
             return _calibration(thing)
-        case TripStarted() | Sample():
+        case TripStarted() | Sample() | Glance():
             return None
 
 
@@ -73,6 +91,17 @@ def run(
                 out.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
     warn(recording)
     return 0
+
+
+def _slices(batch: bytes, every_us: int) -> Iterator[bytes]:
+    """The batch, cut wherever a multiple of `every_us` passes; whole for 0."""
+    start = 0
+    turns = [at_us // every_us for at_us in times_us(batch)] if every_us else []
+    for index, (before, turn) in enumerate(pairwise(turns), start=1):
+        if turn != before:
+            yield batch[start * INPUT_BYTES : index * INPUT_BYTES]
+            start = index
+    yield batch[start * INPUT_BYTES :]
 
 
 def _fixes(batch: bytes) -> Iterator[dict[str, Any]]:
@@ -112,6 +141,8 @@ def _event(event: Event, trip: int | None) -> dict[str, Any]:
         "direction": event.direction,
         "dv_clipped": event.dv_clipped,
         "locked": event.locked,
+        "rule": event.rule,
+        "value": _rounded(event.value, 3),
         "trip": trip,
     }
 

@@ -6,21 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-THRESHOLD_MPS2_MAX = 200
-"""No car brakes, starts or turns like that: switches a rule off as surely as `enabled = false`."""
-
-RELEASE_SHARE = 0.83
-"""Release where only the threshold of a harsh event is set, as a share of it (DETECTION, harsh_braking)."""
-
-
-def span(low: float, high: float, unit: str, meaning: str) -> Meta:
-    """A number from low to high, both included, in this unit ("" for a plain count)."""
-    return Meta(ge=low, le=high, description=f"{meaning} [{unit}]" if unit else meaning, extra={"unit": unit})
-
-
-def text(meaning: str, pattern: str | None = None, allowed: str = "") -> Meta:
-    """A text; `allowed` says the pattern in words."""
-    return Meta(pattern=pattern, description=meaning, extra={"allowed": allowed})
+from agent.ranges import span, text
+from agent.rules import Detect
 
 
 class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,68 +138,6 @@ class Health(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     period_s: Annotated[float, span(1, 86_400, "s", "between two health records")] = 60.0
 
 
-class Harsh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule of harsh driving: braking, acceleration or cornering."""
-
-    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
-    threshold_mps2: Annotated[
-        float, span(0.1, THRESHOLD_MPS2_MAX, "m/s²", "size of the acceleration that makes an event")
-    ] = 3.43
-    release_mps2: Annotated[float, span(0, 200, "m/s²", "the event ends under this; unset: 0.83 of the threshold")] = (
-        2.85
-    )
-    hold_s: Annotated[float, span(0, 60, "s", "held at least this long; 0: one sample is enough")] = 0.5
-    min_speed_mps: Annotated[
-        float, span(0, 100, "m/s", "slower is not judged; acceleration: at its end; 0: no gate")
-    ] = 2.78
-    refractory_s: Annotated[float, span(0, 3600, "s", "after an event, not the same again; 0: at once")] = 3.0
-    medium_mps2: Annotated[float, span(0, 200, "m/s²", "peak from which severity is medium")] = 4.41
-    high_mps2: Annotated[float, span(0, 200, "m/s²", "peak from which severity is high")] = 5.88
-
-
-class Idling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The engine runs and the car stands."""
-
-    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
-    hold_s: Annotated[float, span(0, 86_400, "s", "a stand at least this long")] = 120.0
-    max_speed_mps: Annotated[float, span(0.01, 5, "m/s", "slower counts as standing")] = 0.278
-
-
-class Speeding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Faster than the limit that holds."""
-
-    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
-    limit_mps: Annotated[float, span(0, 150, "m/s", "limit where no input tells one; 0: none")] = 0.0
-    margin_mps: Annotated[float, span(0, 50, "m/s", "tolerated above the limit")] = 0.0
-    hysteresis_mps: Annotated[float, span(0, 20, "m/s", "ends this much under limit and margin")] = 1.39
-    hold_s: Annotated[float, span(0, 3600, "s", "held at least this long")] = 10.0
-
-
-class Crash(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A blow, and what confirms that it was a crash."""
-
-    enabled: Annotated[bool, Meta(description="judge by this rule")] = True
-    threshold_mps2: Annotated[float, span(1, 2000, "m/s²", "horizontal specific force that triggers")] = 19.61
-    hold_s: Annotated[float, span(0, 1, "s", "held at least this long, and 2 samples")] = 0.008
-    delta_v_mps: Annotated[float, span(0.1, 50, "m/s", "velocity change within 150 ms that confirms")] = 2.22
-    confirm_s: Annotated[float, span(0.2, 60, "s", "time in which something must confirm")] = 10.0
-    medium_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which severity is medium")] = 4.17
-    high_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which severity is high")] = 6.94
-    lock_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which evidence is locked")] = 6.94
-    speed_loss_mps2: Annotated[float, span(1, 200, "m/s²", "without IMU: loss of speed that triggers")] = 9.0
-
-
-class Detect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules, one table each."""
-
-    harsh_braking: Harsh = Harsh()
-    harsh_acceleration: Harsh = Harsh()
-    harsh_cornering: Harsh = Harsh(min_speed_mps=4.17)
-    idling: Idling = Idling()
-    speeding: Speeding = Speeding()
-    crash: Crash = Crash()
-
-
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it. Attributes are named as the keys in TOML."""
 
@@ -244,3 +169,8 @@ def to_json_schema() -> dict[str, Any]:
 def rules_id(detect: Detect) -> str:
     """Names a threshold set: 16 hex digits of SHA-256 over the rules as JSON, the same on every machine."""
     return hashlib.sha256(msgspec.json.encode(detect)).hexdigest()[:16]
+
+
+def settings_id(settings: Settings) -> str:
+    """Names the effective settings: 16 hex digits of SHA-256 over them as JSON (secrets are file names there)."""
+    return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:16]

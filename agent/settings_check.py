@@ -26,6 +26,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
 def _order(settings: Settings) -> Iterator[Conflict]:
     """Pairs of numbers of which the first may not be the greater."""
     pairs = [("uplink", "backoff_s_min", "backoff_s_max"), ("detect.crash", "medium_mps", "high_mps")]
+    pairs.append(("detect.fatigue", "warning_s", "driving_s"))
     for name in HARSH:
         pairs += [(f"detect.{name}", "release_mps2", "threshold_mps2"), (f"detect.{name}", "medium_mps2", "high_mps2")]
     pairs.append(("store", "evidence_mb_per_day", "budget_mb"))

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from agent.errors import SettingsError, UsageError
-from agent.settings import RELEASE_SHARE, THRESHOLD_MPS2_MAX, Settings
+from agent.rules import RELEASE_SHARE, THRESHOLD_MPS2_MAX
+from agent.settings import Settings
 from agent.settings_check import conflicts
 
 MACHINE_FILE = Path("/etc/tbox/tbox.toml")

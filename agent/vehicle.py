@@ -1,9 +1,6 @@
 """A vehicle map, compiled: which bits of which frame are which signal, as the core takes it (native/table.h)."""
 
 import os
-import subprocess
-import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,17 +16,17 @@ ALWAYS = 0xFFFF
 ANY_CHANNEL = 255
 OBD_ID = 0xFFFFFFFF
 SIGNED, FLOAT, BIG_ENDIAN, LIMITED = 1, 2, 4, 8
-PLAIN, OBD = 0, 1
+PLAIN, OBD, PGN = 0, 1, 2
+BY_PGN = 0x40000000
+CHECKS = ("", "counter", "toyota", "honda", "hyundai", "hyundai_fd", "e2e_p1", "e2e_p2", "e2e_p5")
+"""How a frame proves itself, in the order of TBOX_CHECK_*; "": not at all."""
 
-SHIPPED = Path(__file__).resolve().parent.parent / "config" / "vehicles"
-"""Maps that come with the program; a bare name means one of these."""
+COUNTERS_MAX = 64
 
-VERSION = 1
+VERSION = 2
 HEAD = b"\x93\xaatbox-table"
 """How a compiled table begins: a msgpack array of "tbox-table", version, table. No TOML text begins so."""
 
-FILE_BYTES_MAX = 1 << 24
-CHILD_S_MAX = 120
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -61,7 +58,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A frame that means something. `id` carries EXTENDED; `length` is the fewest bytes it comes with."""
+    """A frame that means something. `id` carries EXTENDED; `length` is the fewest bytes it comes with.
+
+    With a `check` the last two of its `cuts` are those of its checksum and of its counter (bits 0: it has none).
+    """
 
     name: str
     id: U32
@@ -69,6 +69,14 @@ class Message:
     length: U8
     kind: U8
     cuts: tuple[Cut, ...]
+    check: Annotated[int, Meta(ge=0, lt=len(CHECKS))] = 0
+    slot: Annotated[int, Meta(ge=0, lt=COUNTERS_MAX)] = 0
+    data_ids: Annotated[tuple[U8, ...], Meta(max_length=16)] = ()
+
+    @property
+    def told(self) -> tuple[Cut, ...]:
+        """The cuts that are signals."""
+        return self.cuts[:-2] if self.check else self.cuts
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Table:
     powertrain: Powertrain
     vehicle_class: VehicleClass
     messages: tuple[Message, ...]
+    limit_rpm: float = 0.0
     tank_l: float | None = None
 
     def as_c(self, ffi: Any) -> CTable:
@@ -97,7 +106,8 @@ class Table:
         first = 0
         for message, c_message in zip(self.messages, messages, strict=True):
             c_message.id, c_message.channel, c_message.length = message.id, message.channel, message.length
-            c_message.kind, c_message.first, c_message.count = message.kind, first, len(message.cuts)
+            c_message.kind, c_message.first, c_message.count = message.kind, first, len(message.told)
+            c_message.check, c_message.slot, c_message.data_ids = message.check, message.slot, message.data_ids
             for index, cut in enumerate(message.cuts, start=first):
                 _fill(cuts[index], cut)
             first += len(message.cuts)
@@ -110,15 +120,27 @@ class Table:
             told
             for message in self.messages
             if message.channel in (channel, ANY_CHANNEL)
-            for told in (OBD_FILTERS if message.kind == OBD else (_filter(message.id),))
+            for told in (OBD_FILTERS if message.kind == OBD else (_filter(message),))
         ]
 
 
-def _filter(identifier: int) -> dict[str, Any]:
-    is_extended = bool(identifier & EXTENDED)
+def pgn_id(identifier: int) -> int:
+    """The id of the message that stands for this identifier's parameter group, as tbox_table_pgn."""
+    return EXTENDED | BY_PGN | identifier & _pgn_mask(identifier)
+
+
+def _pgn_mask(identifier: int) -> int:
+    """The bits of a 29-bit identifier that are its parameter group (SAE J1939-21)."""
+    is_addressed = identifier >> 16 & 0xFF < 0xF0
+    return 0x03FF0000 if is_addressed else 0x03FFFF00
+
+
+def _filter(message: Message) -> dict[str, Any]:
+    is_extended = bool(message.id & EXTENDED)
+    plain = 0x1FFFFFFF if is_extended else 0x7FF
     return {
-        "can_id": identifier & ~EXTENDED,
-        "can_mask": 0x1FFFFFFF if is_extended else 0x7FF,
+        "can_id": message.id & ~(EXTENDED | BY_PGN),
+        "can_mask": _pgn_mask(message.id) if message.kind == PGN else plain,
         "extended": is_extended,
     }
 
@@ -138,23 +160,6 @@ def _fill(c_cut: Any, cut: Cut) -> None:
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
-
-
-def load(path: Path, *, in_child: bool = False) -> Table:
-    """The table of a vehicle map (TOML) or of a compiled file; SettingsError names file, line and fix.
-
-    A bare name that is shipped means the shipped map. With `in_child` a map that needs a DBC is compiled in a process
-    of its own, so that cantools (26 MiB) never lives in the daemon.
-    """
-    found = SHIPPED / path if path.name == str(path) and (SHIPPED / path).is_file() else path
-    raw = _read(found)
-    if raw.startswith(HEAD):
-        return unpack(raw, str(found))
-    if in_child and _needs_dbc(raw):
-        return _compile_in_child(found)
-    from agent.compile import compile_map  # noqa: PLC0415  (a terminal with a compiled table never needs it)
-
-    return compile_map(found)
 
 
 def pack(table: Table) -> bytes:
@@ -183,38 +188,3 @@ def save(table: Table, path: Path) -> None:
     except OSError as why:
         beside.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a map; SettingsError when there is none."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as why:
-        shipped = ", ".join(sorted(known.name for known in SHIPPED.glob("*.toml")))
-        raise SettingsError(f"{path}: vehicle map cannot be read: {why.strerror}; shipped are {shipped}") from None
-    if len(raw) > FILE_BYTES_MAX:
-        raise SettingsError(f"{path}: too big for a vehicle map (over {FILE_BYTES_MAX >> 20} MiB)")
-    return raw
-
-
-def _needs_dbc(raw: bytes) -> bool:
-    """Whether a source of this TOML map is a DBC; a broken map is for the compiler to explain."""
-    try:
-        sources = tomllib.loads(raw.decode()).get("source", [])
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(sources, list) and any(isinstance(source, dict) and "dbc" in source for source in sources)
-
-
-def _compile_in_child(path: Path) -> Table:
-    """The table as a process of its own makes it."""
-    words = [sys.executable, "-P", "-m", "agent.compile", str(path), "-"]
-    try:
-        done = subprocess.run(words, capture_output=True, timeout=CHILD_S_MAX, check=False)  # noqa: S603  (ours)
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise SettingsError(f"{path}: cannot be compiled here ({why}); use tbox vehicle compile") from None
-    if done.returncode != 0:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or [f"{path}: the compiler died"]
-        raise SettingsError(told[-1].removeprefix("tbox: "))
-    return unpack(done.stdout, str(path))

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,23 +16,31 @@ from drivers.batch import SIGNALS
 
 Key = tuple[str | int, ...]
 Channel = Annotated[int, Meta(ge=0, le=254)]
+DataId = Annotated[int, Meta(ge=0, le=0xFFFF)]
+DESCRIPTIONS = (".dbc", ".kcd", ".sym", ".arxml")
 
 
 class Head(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[vehicle]: which car, what drives it, how much fuel it holds."""
+    """[vehicle]: which car, what drives it, how much fuel it holds, how fast its engine may turn (0: nobody says)."""
 
     name: str = ""
     powertrain: Powertrain = "combustion"
     vehicle_class: VehicleClass = msgspec.field(name="class", default="car")
     tank_l: Annotated[float, Meta(gt=0, le=2000)] | None = None
+    limit_rpm: Annotated[float, Meta(ge=0, le=20_000)] = 0.0
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[source]]: what is heard on a bus: the frames of a DBC, or answers to OBD-II requests. No channel: on any."""
+    """[[source]]: what is heard on a bus: the frames of a DBC, or answers to OBD-II requests. No channel: on any.
+
+    `dbc` may name a DBC, KCD, SYM or ARXML file. With `j1939` its 29-bit identifiers are matched by parameter group;
+    left out, as the file says.
+    """
 
     channel: Channel | None = None
     dbc: str = ""
     obd: bool = False
+    j1939: bool | None = None
 
 
 class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,12 +63,30 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max: float | None = None
 
 
+class Check(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[check.MESSAGE]: how a frame of this message proves itself; one that does not is rejected.
+
+    `checksum` and `counter` name signals of the message. The counter counts from 0 to `counter_max` (left out: what its
+    bits hold; e2e_p1: 14). `data_id` is the number the E2E profiles put under the checksum, for e2e_p2 one for all
+    counters or a list of 16. `source` and `channel` choose among several.
+    """
+
+    kind: Literal["counter", "toyota", "honda", "hyundai", "hyundai_fd", "vw_mqb", "e2e_p1", "e2e_p2", "e2e_p5"]
+    checksum: str = ""
+    counter: str = ""
+    counter_max: Annotated[int, Meta(ge=1, le=0xFFFF)] | None = None
+    data_id: DataId | Annotated[tuple[DataId, ...], Meta(min_length=16, max_length=16)] | None = None
+    source: str = ""
+    channel: Channel | None = None
+
+
 class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
     vehicle: Head = Head()
     source: tuple[Source, ...] = ()
     signal: dict[str, Feed] = {}
+    check: dict[str, Check] = {}
 
 
 @dataclass(frozen=True)
@@ -89,7 +115,11 @@ def read(path: Path) -> VehicleMap:
     except (tomllib.TOMLDecodeError, RecursionError) as why:
         _, found, rest = str(why).rpartition("(at line ")
         line = f":{rest.partition(',')[0]}" if found else ""
-        hint = "; a DBC is named in a map, or compiled by tbox vehicle compile" if path.suffix == ".dbc" else ""
+        hint = (
+            "; a DBC is named in a map, or compiled by tbox vehicle compile"
+            if path.suffix.lower() in DESCRIPTIONS
+            else ""
+        )
         raise SettingsError(f"{path}{line}: not TOML: {why}{hint}") from None
     except msgspec.ValidationError as why:
         raise _explained(path, text, data, str(why)) from None
@@ -131,29 +161,32 @@ def _explained(path: Path, text: str, data: Any, message: str) -> SettingsError:
     from agent.settings_file import look  # noqa: PLC0415
 
     key, is_unknown = parsed(message)
-    if "[...]" in message:  # somewhere in [signal.*]: msgspec does not say in which
-        name, message = _odd_feed(data["signal"])
+    if "[...]" in message and key:  # somewhere in [signal.*] or [check.*]: msgspec does not say in which
+        section = str(key[0])
+        name, message = _odd_entry(data[section], KINDS[section])
         inner, is_unknown = parsed(message)
-        key = ("signal", name, *inner)
+        key = (section, name, *inner)
     if is_unknown:
         return error(path, text, key, f"unknown key{nearest(str(key[-1]), _known(key))}")
     return error(path, text, key, f"{shown(look(data, key))}: {message.partition(' - at ')[0]}")
 
 
-def _odd_feed(feeds: dict[str, Any]) -> tuple[str, str]:
-    """Which [signal.NAME] does not fit, and why."""
-    for name, feed in feeds.items():
+KINDS: dict[str, type[Struct]] = {"vehicle": Head, "source": Source, "signal": Feed, "check": Check}
+
+
+def _odd_entry(entries: dict[str, Any], kind: type[Struct]) -> tuple[str, str]:
+    """Which [signal.NAME] or [check.NAME] does not fit, and why."""
+    for name, entry in entries.items():
         try:
-            msgspec.convert(feed, Feed)
+            msgspec.convert(entry, kind)
         except msgspec.ValidationError as why:
             return name, str(why)
-    raise AssertionError("msgspec complained about a feed that fits")
+    raise AssertionError("msgspec complained about an entry that fits")
 
 
 def _known(key: Key) -> list[str]:
     """What may stand where this unknown key stands."""
-    kinds: dict[str, type[Struct]] = {"vehicle": Head, "source": Source, "signal": Feed}
-    kind = kinds.get(str(key[0]), Content) if len(key) > 1 else Content
+    kind = KINDS.get(str(key[0]), Content) if len(key) > 1 else Content
     return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 

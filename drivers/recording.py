@@ -31,6 +31,11 @@ def _lines(read: Callable[[Iterator[list[str]], Tally], Iterator[bytes]]) -> Rea
     return lambda tally: read(text.blocks(tally.path, tally), tally)
 
 
+def _bytes(read: Callable[[Iterator[bytes], Tally], Iterator[bytes]]) -> Reader:
+    """A reader of lines as bytes as a reader of a file."""
+    return lambda tally: read(text.byte_blocks(tally.path, tally), tally)
+
+
 def _foreign(name: str) -> Reader:
     """A reader that needs python-can, which is loaded when it is."""
 
@@ -47,7 +52,7 @@ UTC_FROM_US = 100_000_000_000_000
 """An axis that begins after this (1973) is UTC: no recording counts its own time for three years."""
 
 READERS: dict[str, Reader] = {
-    "candump": _lines(candump.read),
+    "candump": _bytes(candump.read),
     "asc": _foreign("asc"),
     "blf": _foreign("blf"),
     "trc": _foreign("trc"),

@@ -103,26 +103,37 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
 
 
 def blocks(path: Path, tally: Tally) -> Iterator[list[str]]:
-    """Whole lines without their ends, many at a time; bytes read as Latin-1, so that any content passes.
+    """Whole lines without their ends, many at a time; bytes read as Latin-1, so that any content passes."""
+    for block in byte_blocks(path, tally):
+        yield line_texts(block)
+
+
+def line_texts(block: bytes) -> list[str]:
+    """Lines of a block as text."""
+    return block.decode("latin-1").replace("\r", "").split("\n")
+
+
+def byte_blocks(path: Path, tally: Tally) -> Iterator[bytes]:
+    """Whole lines, many at a time, counted; a line feed stands between two, and after the last of them none.
 
     The last line counts without a line end too, but not where the file is torn: it may be half a number.
     """
     carry = b""
     start = True
     for chunk in chunks(path, tally):
-        *lines, carry = (carry + chunk).split(b"\n")
-        if start and (lines or carry):
-            lines, carry = ([lines[0].removeprefix(BOM), *lines[1:]], carry) if lines else (lines, carry)
-            start = not lines
+        head, feed, carry = (carry + chunk).rpartition(b"\n")
+        if start and feed:
+            head, start = head.removeprefix(BOM), False
         if len(carry) > LINE_BYTES:
-            lines, carry = [*lines, carry[:LINE_BYTES]], b""
-        if lines:
-            yield _text(lines, tally)
+            if start:
+                carry, start = carry.removeprefix(BOM), False
+            head, feed, carry = head + feed + carry[:LINE_BYTES], b"\n", b""
+        if feed:
+            yield _counted(head, tally)
     if carry and not tally.truncated:
-        yield _text([carry.removeprefix(BOM) if start else carry], tally)
+        yield _counted(carry.removeprefix(BOM) if start else carry, tally)
 
 
-def _text(lines: list[bytes], tally: Tally) -> list[str]:
-    """Lines as text, counted."""
-    tally.lines_read += len(lines)
-    return b"\n".join(lines).decode("latin-1").replace("\r", "").split("\n")
+def _counted(block: bytes, tally: Tally) -> bytes:
+    tally.lines_read += block.count(b"\n") + 1
+    return block

@@ -17,7 +17,10 @@ uint32_t bits_reach(const tbox_cut_t *cut);
  * those of its message. */
 bool table_is_valid(const tbox_cut_t *cuts, const tbox_cut_t *cut, const uint8_t *data, double value);
 
-/* table.c: whether OBD-II answers come with this identifier. */
-bool table_is_answer(uint32_t id);
+/* Whether OBD-II answers come with this identifier. */
+static inline bool table_is_answer(uint32_t id)
+{
+    return (id & ~UINT32_C(7)) == UINT32_C(0x7E8) || (id & ~UINT32_C(0xFF)) == (TBOX_EXTENDED | UINT32_C(0x18DAF100));
+}
 
 #endif

@@ -1,4 +1,4 @@
-"""Builds the C core into agent/_core and the SocketCAN batch reader into drivers/_socketcan (CFFI API mode, abi3).
+"""Builds the C core into agent/_core, and two small readers for drivers: _candump and _socketcan (CFFI API mode, abi3).
 
 The headers are the one place where shapes stand: what lies between the marks of each is the cdef.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno"]
+FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-tree-slp-vectorize"]
 BOTH = re.compile(r"/\* cdef: begin \*/(.*?)/\* cdef: end \*/", re.DOTALL)
 
 
@@ -36,6 +36,8 @@ def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
     return ffi
 
 
-CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name != "socketcan.c")
+DRIVERS = ("candump.c", "socketcan.c")
+CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name not in DRIVERS)
 core = builder("agent._core", ["table.h", "tbox.h"], CORE_SOURCES)
+candump = builder("drivers._candump", ["candump.h"], ["candump.c"])
 socketcan = builder("drivers._socketcan", ["socketcan.h"], ["socketcan.c"])

@@ -40,8 +40,10 @@ tbox_core_t *tbox_init(void *memory, size_t size, const tbox_setup_t *setup)
     totals_init(&self->totals);
     imu_init(&self->imu);
     self->now_us = NEVER;
+    self->second_us = NEVER;
     self->engine_last_us = NEVER;
     judge_init(self);
+    watch_init(self);
     return self;
 }
 
@@ -60,10 +62,19 @@ static int64_t second_from(int64_t t_us)
  * time, until one of them says otherwise. */
 static void note_engine(tbox_core_t *self, int64_t t_us)
 {
-    self->engine_follows = false;
+    self->engine_news = ENGINE_OLD;
     if (moment_engine(self, t_us) == ENGINE_RUNS) {
         self->engine_last_us = moment_engine_last(self, t_us);
-        self->engine_follows = self->engine_last_us == t_us && moment_engine_last(self, t_us + 1) > t_us;
+        self->engine_news = moment_engine_last(self, t_us + 1) > t_us ? ENGINE_FOLLOWS : ENGINE_OLD;
+    }
+}
+
+static void hear_engine(tbox_core_t *self)
+{
+    if (self->engine_news == ENGINE_TOLD) {
+        note_engine(self, self->now_us);
+    } else {
+        self->engine_last_us = self->now_us;
     }
 }
 
@@ -71,6 +82,7 @@ static void end_second(tbox_core_t *self, int64_t t_us)
 {
     note_engine(self, t_us);
     judge_second(self, t_us);
+    watch_second(self, t_us);
     moment_tell(self, t_us, &queue_push(&self->queue, TBOX_OUT_SAMPLE, t_us)->u.sample);
     self->totals.max_speed_mps = (double)NAN;
 }
@@ -101,21 +113,35 @@ static bool is_time(int64_t t_us)
     return t_us > -TIME_MOST_US && t_us < TIME_MOST_US;
 }
 
+/* Nearly every input lies between the last and the end of the second, which both are times. */
+static bool takes_time(tbox_core_t *self, int64_t t_us)
+{
+    if (t_us >= self->now_us && t_us < self->second_us) {
+        self->now_us = t_us;
+        return true;
+    }
+    if (!is_time(t_us)) {
+        self->counters.values[TBOX_VALUE_INVALID]++;
+        return false;
+    }
+    advance(self, t_us);
+    return true;
+}
+
 static void take(tbox_core_t *self, const tbox_input_t *input)
 {
     self->counters.inputs++;
-    if (!is_time(input->t_us)) {
-        self->counters.values[TBOX_VALUE_INVALID]++;
+    if (!takes_time(self, input->t_us)) {
         return;
     }
-    advance(self, input->t_us);
     ring_take(&self->ring, input);
-    input_take(self, input);
-    if (self->engine_told) {
-        self->engine_told = false;
-        note_engine(self, self->now_us);
-    } else if (self->engine_follows) {
-        self->engine_last_us = self->now_us;
+    if (input->kind == TBOX_IN_FRAME) {
+        frame_take(self, input);
+    } else {
+        input_take(self, input);
+    }
+    if (self->engine_news != ENGINE_OLD) {
+        hear_engine(self);
     }
 }
 
@@ -141,6 +167,7 @@ bool tbox_finish(tbox_core_t *self)
     }
     if (!self->is_finished && self->now_us != NEVER) {
         judge_end(self);
+        watch_end(self);
     }
     self->is_finished = true;
     return true;

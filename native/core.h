@@ -18,6 +18,7 @@
 #include "speeding.h"
 #include "tbox.h"
 #include "totals.h"
+#include "watch.h"
 
 /* Values of specific force that come one by one, until they make a sample. */
 typedef struct {
@@ -36,12 +37,17 @@ typedef struct {
     int64_t course_us;
 } lateral_t;
 
+/* About the engine: nothing new; its speed or the ignition came with this input; the ignition alone says that it runs, so
+ * it was last known to run just now. */
+enum { ENGINE_OLD, ENGINE_TOLD, ENGINE_FOLLOWS };
+
 struct tbox_core {
     tbox_setup_t setup;
     tbox_counters_t counters;
     queue_t queue;
     ring_t ring;
     plan_t plan;
+    double values[PLAN_CUTS]; /* of the frame being taken */
     checks_t checks;
     signals_t signals;
     speed_t car;  /* the car's own speed */
@@ -59,18 +65,22 @@ struct tbox_core {
     crash_t crash;
     loss_t loss;
     lateral_t lateral;
+    watch_t watch;
     reading_t forward; /* the last estimates, for samples */
     reading_t left;
     int64_t now_us;    /* NEVER: no input yet */
     int64_t second_us; /* the next whole second */
     int64_t engine_last_us; /* when the engine was last known to run; NEVER: not yet */
-    bool engine_told;    /* its speed or the ignition came with this input */
-    bool engine_follows; /* the ignition says that it runs, so it was last known to run just now */
+    uint8_t engine_news;
     bool is_finished;
 };
 
-/* input.c: what an input says, signal by signal. */
+/* input.c: what an input says, signal by signal; frames are frame.c's. */
 void input_take(tbox_core_t *self, const tbox_input_t *input);
+void input_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value);
+
+/* frame.c: a frame, found, checked, decoded. */
+void frame_take(tbox_core_t *self, const tbox_input_t *input);
 
 /* moment.c: what is known at a moment. */
 void moment_tell(const tbox_core_t *self, int64_t t_us, tbox_sample_t *out);
@@ -94,5 +104,17 @@ world_t judge_world(tbox_core_t *self, int64_t t_us);
 void judge_force(tbox_core_t *self, const imu_sample_t *sample);
 void judge_second(tbox_core_t *self, int64_t t_us);
 void judge_end(tbox_core_t *self);
+
+/* watch.c: the rules that watch the car and the box. */
+#define WATCHED_SIGNALS                                                                                                   \
+    (1U << TBOX_RPM | 1U << TBOX_IGNITION | 1U << TBOX_COOLANT | 1U << TBOX_BATTERY | 1U << TBOX_FUEL                       \
+     | 1U << TBOX_ODOMETER | 1U << TBOX_LON)
+void watch_init(tbox_core_t *self);
+void watch_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value);
+void watch_row(tbox_core_t *self, const speed_t *speed, speed_row_t row);
+void watch_force(tbox_core_t *self, const imu_sample_t *sample);
+void watch_second(tbox_core_t *self, int64_t t_us);
+void watch_end(tbox_core_t *self);
+void watch_tell(const tbox_core_t *self, tbox_sample_t *out);
 
 #endif

@@ -12,7 +12,9 @@
 #define PUSH_SHARE 0.25
 #define LOSS_US 1000000         /* a loss by the blow is seen within this and a refresh */
 #define BRAKE_MPS2 9.0          /* no more is braking's */
-#define CLIP_WAIT_US 700000     /* saturated: the speed is asked too */
+#define CLIP_WAIT_US 700000     /* saturated: the speed is asked too, ... */
+#define CLIP_WAIT_MOST_US 2500000 /* ... a slow one until a refresh after the blow has come */
+#define BLOW_US 300000
 #define CLIP_HIGH_MPS2 (7.9 * GRAVITY_MPS2)
 #define FALL_MEMORY_US 200000
 #define TILTED 0.77             /* cosine of 40 degrees */
@@ -97,6 +99,9 @@ static void remember(crash_t *self, const scene_t *scene)
 {
     self->zero_us = self->pulse.zero_us;
     self->before_mps = speed_before(scene->world->speed, self->zero_us);
+    if (scene->is_parked && !is_known(self->before_mps)) {
+        self->before_mps = 0.0; /* what strikes a parked car is parked_impact's */
+    }
     self->lowest_mps = self->before_mps;
     self->highest_mps = self->before_mps;
     self->engine_before = scene->engine;
@@ -139,12 +144,20 @@ static bool is_doubtful(const crash_t *self)
     return is_standing(self) || self->is_vertical || self->is_fallen;
 }
 
-static bool is_by_blow(const crash_t *self, int64_t now_us)
+/* What a saturated sensor did not feel the speed may yet tell. */
+static bool waits_for_speed(const crash_t *self, const world_t *world)
 {
-    const bool is_strong = self->pulse.early_mps >= self->rule.delta_v_mps && !is_doubtful(self);
-    const bool waits_for_speed = (self->event.flags & TBOX_DV_CLIPPED) && is_known(self->before_mps);
+    const int64_t after_us = world->now_us - self->zero_us;
+    const int64_t refresh_us = world->speed->refresh_us;
+    const bool has_come = world->speed->row.t_us - self->zero_us >= BLOW_US + refresh_us / 2;
 
-    return is_strong && (!waits_for_speed || now_us - self->zero_us >= CLIP_WAIT_US);
+    return (self->event.flags & TBOX_DV_CLIPPED) && is_known(self->before_mps)
+           && after_us < (has_come ? CLIP_WAIT_US : CLIP_WAIT_MOST_US);
+}
+
+static bool is_by_blow(const crash_t *self, const world_t *world)
+{
+    return self->pulse.early_mps >= self->rule.delta_v_mps && !is_doubtful(self) && !waits_for_speed(self, world);
 }
 
 static bool is_by_car(const crash_t *self, const scene_t *scene)
@@ -152,7 +165,7 @@ static bool is_by_car(const crash_t *self, const scene_t *scene)
     const bool went_off = self->engine_before == ENGINE_RUNS && scene->engine == ENGINE_OFF && !is_standing(self);
 
     return (scene->airbag >= 0.5 && !self->had_airbag) || (went_off && !is_doubtful(self))
-           || (self->tilted >= 2 && !is_standing(self));
+           || (self->tilted >= 2 && !is_standing(self) && !self->is_fallen);
 }
 
 /* A loss that braking does not explain, or a push. */
@@ -202,7 +215,7 @@ static bool weigh(crash_t *self, const scene_t *scene)
     if (!self->is_waiting || self->pulse.is_measuring) {
         return false;
     }
-    if (is_by_blow(self, scene->world->now_us)) {
+    if (is_by_blow(self, scene->world)) {
         const bool is_seen = loss_of(self) >= 0.3 * self->event.delta_v_mps;
 
         return confirm(self, scene, is_seen ? 0.95 : 0.8);

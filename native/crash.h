@@ -18,6 +18,7 @@ typedef struct {
     double airbag;          /* 1: deployed, NaN: never told */
     uint8_t engine;
     bool has_gravity;       /* the IMU made sense before */
+    bool is_parked;         /* it stands, though nobody tells a speed */
 } scene_t;
 
 typedef struct {

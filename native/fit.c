@@ -12,7 +12,7 @@
 #define WINDOW_LEAST_US 500000
 #define WINDOW_MOST_US 1000000
 #define WINDOW_STEP_US 100000
-#define STEP_LEAST_US 45000 /* as close as points lie */
+#define STEP_LEAST_US 240000 /* as close as noise is independent, and learnt */
 #define NOISE_SHARE_MPS2 0.13
 #define PAIR_US 800000 /* from this refresh on, two points are the fit */
 #define QUANTUM_SHARE_MPS2 0.3

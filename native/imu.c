@@ -11,6 +11,7 @@
 #define FAST_US 150000  /* slower than this every sample stands for itself */
 #define LIVE_US 1000000
 #define UP_MEMORY_S 10.0
+#define AT_RANGE 0.0001  /* 32767 / 32768 of it too */
 #define PAUSE_US 500000 /* a fast sensor that was silent for so long starts anew */
 
 void imu_init(imu_t *self)
@@ -18,6 +19,18 @@ void imu_init(imu_t *self)
     memset(self, 0, sizeof *self);
     self->t_us = NEVER;
     self->size_mps2 = (double)NAN;
+}
+
+bool imu_is_range(double mps2, double share)
+{
+    static const double ranges_g[] = {2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 50.0, 100.0, 200.0, 400.0};
+
+    for (uint32_t i = 0; i < sizeof ranges_g / sizeof ranges_g[0]; i++) {
+        if (fabs(mps2 - ranges_g[i] * GRAVITY_MPS2) < share * ranges_g[i] * GRAVITY_MPS2) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool imu_accepts(const imu_t *self, uint64_t *values, const imu_sample_t *sample)
@@ -32,7 +45,7 @@ bool imu_accepts(const imu_t *self, uint64_t *values, const imu_sample_t *sample
         values[sample->t_us < self->t_us ? TBOX_VALUE_LATE : TBOX_VALUE_TWIN]++;
         return false;
     }
-    if (fabs(f[0] - f[1]) < 1e-12 && fabs(f[0] - f[2]) < 1e-12) {
+    if (fabs(f[0] - f[1]) < 1e-12 && fabs(f[0] - f[2]) < 1e-12 && !imu_is_range(fabs(f[0]), AT_RANGE)) {
         values[TBOX_VALUE_NONSENSE]++;
         return false;
     }
@@ -74,52 +87,89 @@ static double middle_mean(const double *sorted, uint32_t count)
     return sum / (double)(count - 2 * skip);
 }
 
-/* Each block's mean is put where it belongs among those before it. */
-static double estimate_axis(const double means[IMU_BLOCKS], uint32_t count)
+static double axis_of(const imu_sample_t *block, uint32_t axis)
 {
-    double sorted[IMU_BLOCKS];
+    return axis < 3 ? block->force[axis] : block->rate[axis - 3];
+}
+
+/* The window's means in order, anew: each is put where it belongs among those before it. False when a number is missing. */
+static bool sort_means(imu_t *self, uint32_t axis, uint32_t count)
+{
+    double *const sorted = self->sorted[axis];
+    uint32_t block = self->next;
+    bool is_whole = true;
 
     for (uint32_t i = 0; i < count; i++) {
-        const double mean = means[i];
+        block = block > 0 ? block - 1 : IMU_BLOCKS - 1;
+        const double mean = axis_of(&self->blocks[block], axis);
         uint32_t at = i;
 
         for (; at > 0 && sorted[at - 1] > mean; at--) {
             sorted[at] = sorted[at - 1];
         }
         sorted[at] = mean;
+        is_whole &= is_known(mean);
     }
-    return middle_mean(sorted, count);
+    return is_whole;
 }
 
-static void estimate(imu_t *self)
+/* The same where only one has gone and one has come. */
+static void slide_means(double sorted[IMU_BLOCKS], double gone, double come)
 {
-    const int64_t newest_us = self->blocks[(self->next + IMU_BLOCKS - 1) % IMU_BLOCKS].t_us;
-    double means[IMU_AXES][IMU_BLOCKS];
+    uint32_t at = 0;
+
+    while (at + 1 < IMU_BLOCKS && sorted[at] < gone) {
+        at++;
+    }
+    for (; at > 0 && sorted[at - 1] > come; at--) {
+        sorted[at] = sorted[at - 1];
+    }
+    for (; at + 1 < IMU_BLOCKS && sorted[at + 1] < come; at++) {
+        sorted[at] = sorted[at + 1];
+    }
+    sorted[at] = come;
+}
+
+static double estimate_axis(imu_t *self, uint32_t axis, uint32_t count, const imu_sample_t *gone)
+{
+    const double newest = axis_of(&self->blocks[(self->next + IMU_BLOCKS - 1) % IMU_BLOCKS], axis);
+
+    self->missing[axis] = is_known(newest) ? 0 : self->missing[axis] + 1;
+    if (self->missing[axis] >= count) {
+        self->is_sorted[axis] = false;
+        return (double)NAN;
+    }
+    if (count == IMU_BLOCKS && self->is_sorted[axis] && is_known(newest)) {
+        slide_means(self->sorted[axis], axis_of(gone, axis), newest);
+    } else {
+        self->is_sorted[axis] = sort_means(self, axis, count) && count == IMU_BLOCKS;
+    }
+    return middle_mean(self->sorted[axis], count);
+}
+
+/* `gone` is the block that the newest stands in place of. */
+static void estimate(imu_t *self, const imu_sample_t *gone)
+{
+    uint32_t block = (self->next + IMU_BLOCKS - 1) % IMU_BLOCKS;
+    const int64_t newest_us = self->blocks[block].t_us;
     int64_t oldest_us = newest_us;
     uint32_t count = 0;
 
-    for (; count < self->count; count++) {
-        const imu_sample_t *const block = &self->blocks[(self->next + IMU_BLOCKS - 1 - count) % IMU_BLOCKS];
-
-        if (block->t_us <= newest_us - WINDOW_US) {
-            break;
-        }
-        oldest_us = block->t_us;
-        for (uint32_t axis = 0; axis < 3; axis++) {
-            means[axis][count] = block->force[axis];
-            means[axis + 3][count] = block->rate[axis];
-        }
+    for (; count < self->count && self->blocks[block].t_us > newest_us - WINDOW_US; count++) {
+        oldest_us = self->blocks[block].t_us;
+        block = block > 0 ? block - 1 : IMU_BLOCKS - 1;
     }
     self->calm.t_us = oldest_us + (newest_us - oldest_us) / 2;
     for (uint32_t axis = 0; axis < 3; axis++) {
-        self->calm.force[axis] = estimate_axis(means[axis], count);
-        self->calm.rate[axis] = estimate_axis(means[axis + 3], count);
+        self->calm.force[axis] = estimate_axis(self, axis, count, gone);
+        self->calm.rate[axis] = estimate_axis(self, axis + 3, count, gone);
     }
 }
 
 static void close_block(imu_t *self)
 {
     imu_sample_t *const block = &self->blocks[self->next];
+    const imu_sample_t gone = *block;
     const double n = (double)self->summed;
 
     block->t_us = self->block_us + (self->t_us - self->block_us) / 2;
@@ -132,6 +182,7 @@ static void close_block(imu_t *self)
         self->count++;
     }
     self->summed = 0;
+    estimate(self, &gone);
 }
 
 static void add_to_block(imu_t *self, const imu_sample_t *sample)
@@ -173,7 +224,6 @@ bool imu_take(imu_t *self, const imu_sample_t *sample)
     }
     if (self->summed > 0 && sample->t_us - self->block_us >= BLOCK_US - self->step_us / 2) {
         close_block(self);
-        estimate(self);
         is_new = true;
     }
     add_to_block(self, sample);

@@ -3,7 +3,7 @@
  * Samples are gathered into means of 25 ms, and the estimate is the mean of the middle half of the last 250 ms of those
  * (the interquartile mean): a spike of 20 to 40 ms does not show, vibration averages out, an edge stays an edge. A sensor
  * slower than 7 Hz gives each of its samples as it is. Samples that cannot be specific force (three equal values, as
- * invalid frames decode; not finite) are counted, not used; a sensor whose mean is far from 1 g is none. */
+ * invalid frames decode, unless a range ends there; not finite) are counted, not used; a sensor whose mean is far from 1 g is none. */
 #ifndef TBOX_IMU_H
 #define TBOX_IMU_H
 
@@ -25,6 +25,9 @@ typedef struct {
     imu_sample_t blocks[IMU_BLOCKS]; /* means; t_us is the middle */
     uint32_t next;
     uint32_t count;
+    double sorted[IMU_AXES][IMU_BLOCKS]; /* their means in order */
+    bool is_sorted[IMU_AXES];            /* whether all blocks are in there, each a number */
+    uint32_t missing[IMU_AXES];          /* how many blocks in a row have not told this axis */
     double sum[IMU_AXES];
     uint32_t rates; /* how many of the open block's samples told angular rates */
     uint32_t summed;
@@ -39,6 +42,9 @@ typedef struct {
 } imu_t;
 
 void imu_init(imu_t *self);
+
+/* Whether a size is the end of a range sensors are made for; `share` of it off is near enough. */
+bool imu_is_range(double mps2, double share);
 
 /* Whether a sample can be specific force; if not it is counted. */
 bool imu_accepts(const imu_t *self, uint64_t *values, const imu_sample_t *sample);

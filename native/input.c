@@ -1,10 +1,8 @@
-/* What an input says, signal by signal: frames through the decode table, values, IMU samples, fixes. */
+/* What an input says, signal by signal: values, IMU samples, fixes; frames are in frame.c. */
 #include "core.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { FRAME_VALUES = 64, CLASSIC_BYTES = 8, FD_BYTES = 64 };
 
 static double at_least_zero(double mps)
 {
@@ -28,7 +26,7 @@ static void take_force(tbox_core_t *self, const imu_sample_t *told)
 }
 
 /* Forces that come as single values make a sample as soon as every axis that ever came has come again. */
-static void take_part(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
+static __attribute__((noinline)) void take_part(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
 {
     const uint32_t axis = signal - TBOX_ACCEL_X;
     parts_t *const parts = &self->parts;
@@ -50,13 +48,17 @@ static void take_part(tbox_core_t *self, uint32_t signal, int64_t t_us, double v
     take_force(self, &sample);
 }
 
-static void take_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
+void input_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
 {
     if (!signals_take(&self->signals, self->counters.values, signal, t_us, value)) {
         return;
     }
-    self->engine_told |= signal == TBOX_RPM || signal == TBOX_IGNITION;
-    if (signal == TBOX_SPEED) {
+    if (WATCHED_SIGNALS >> signal & 1) {
+        watch_value(self, signal, t_us, value);
+    }
+    if (signal == TBOX_RPM || signal == TBOX_IGNITION) {
+        self->engine_news = ENGINE_TOLD;
+    } else if (signal == TBOX_SPEED) {
         judge_row(self, &self->car, speed_take(&self->car, self->counters.values, t_us, at_least_zero(value)));
     } else if (signal == TBOX_GNSS_SPEED) {
         judge_row(self, &self->gnss, speed_take(&self->gnss, self->counters.values, t_us, at_least_zero(value)));
@@ -66,68 +68,6 @@ static void take_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double 
         motion_by_course(self, t_us, value);
     } else if (signal >= TBOX_ACCEL_X && signal <= TBOX_GYRO_Z) {
         take_part(self, signal, t_us, value);
-    }
-}
-
-static void take_decoded(tbox_core_t *self, const tbox_decoded_t *decoded, int64_t t_us)
-{
-    const uint16_t signal = self->setup.table.cuts[decoded->cut].signal;
-
-    if (signal == TBOX_NO_SIGNAL) {
-        return;
-    }
-    if (!decoded->valid) {
-        self->counters.values[TBOX_VALUE_INVALID]++;
-        return;
-    }
-    take_value(self, signal, t_us, decoded->value);
-}
-
-/* Why a frame cannot be one; -1 when it can. */
-static int32_t fault_of(const tbox_input_t *input)
-{
-    const uint32_t most = input->flags & TBOX_FRAME_FD ? FD_BYTES : CLASSIC_BYTES;
-
-    if (input->flags & TBOX_FRAME_ERROR) {
-        return TBOX_REJECTED_ERROR;
-    }
-    if (input->flags & TBOX_FRAME_REMOTE) {
-        return TBOX_REJECTED_REMOTE;
-    }
-    return input->length > most ? TBOX_REJECTED_BAD_LENGTH : -1;
-}
-
-static void take_frame(tbox_core_t *self, const tbox_input_t *input)
-{
-    tbox_decoded_t decoded[FRAME_VALUES];
-    const int32_t fault = fault_of(input);
-
-    self->counters.frames_in++;
-    if (fault >= 0) {
-        self->counters.rejected[fault]++;
-        return;
-    }
-    const int32_t message = plan_find(&self->plan, input->channel, input->id);
-    const int32_t count = message < 0 ? -2
-                                      : plan_decode(&self->plan, message, input->u.data, input->length, decoded,
-                                                    FRAME_VALUES);
-    if (count == -1) {
-        self->counters.rejected[TBOX_REJECTED_SHORT]++;
-        return;
-    }
-    if (count < 0) {
-        self->counters.unmapped++;
-        return;
-    }
-    const int32_t wrong = checks_fault(&self->checks, &self->setup.table, message, input);
-
-    if (wrong >= 0) {
-        self->counters.rejected[wrong]++;
-        return;
-    }
-    self->counters.decoded++;
-    for (int32_t i = 0; i < count; i++) {
-        take_decoded(self, &decoded[i], input->t_us);
     }
 }
 
@@ -160,7 +100,7 @@ static void take_fix(tbox_core_t *self, const tbox_input_t *input)
     }
     for (uint32_t i = 0; i < TBOX_SATS - TBOX_LAT + 1; i++) {
         if (input->flags >> i & 1) {
-            take_value(self, TBOX_LAT + i, input->t_us, input->u.number[i]);
+            input_value(self, TBOX_LAT + i, input->t_us, input->u.number[i]);
         }
     }
 }
@@ -168,11 +108,8 @@ static void take_fix(tbox_core_t *self, const tbox_input_t *input)
 void input_take(tbox_core_t *self, const tbox_input_t *input)
 {
     switch (input->kind) {
-    case TBOX_IN_FRAME:
-        take_frame(self, input);
-        break;
     case TBOX_IN_VALUE:
-        take_value(self, input->id, input->t_us, input->u.number[0]);
+        input_value(self, input->id, input->t_us, input->u.number[0]);
         break;
     case TBOX_IN_IMU:
         take_imu(self, input);

@@ -49,6 +49,7 @@ static scene_t scene_of(const tbox_core_t *self, const world_t *world)
         .calm_force = self->imu.calm.force,
         .airbag = signals_at(&self->signals, TBOX_AIRBAG, world->now_us),
         .engine = moment_engine(self, world->now_us),
+        .is_parked = self->watch.parked.since_us != NEVER,
         .has_gravity = self->imu.up_s >= 1.0 && self->imu.size_mps2 > 0.6 * GRAVITY_MPS2
                        && self->imu.size_mps2 < 1.6 * GRAVITY_MPS2,
     };
@@ -134,6 +135,7 @@ void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
     settle(self, &world);
     idling_step(&self->idling, &world, speed->row, engine_runs, self->engine_last_us);
     speeding_step(&self->speeding, &world, speed->row, moment_limit(self, self->now_us), row == SPEED_RESTART);
+    watch_row(self, speed, row);
 }
 
 static void judge_crash_force(tbox_core_t *self, const imu_sample_t *sample)
@@ -155,6 +157,7 @@ static void judge_crash_force(tbox_core_t *self, const imu_sample_t *sample)
 void judge_force(tbox_core_t *self, const imu_sample_t *sample)
 {
     judge_crash_force(self, sample);
+    watch_force(self, sample);
     motion_feel(self, sample);
     if (imu_take(&self->imu, sample)) {
         motion_by_force(self);

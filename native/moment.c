@@ -73,4 +73,5 @@ void moment_tell(const tbox_core_t *self, int64_t t_us, tbox_sample_t *out)
     out->engine_last_us = self->engine_last_us;
     out->max_speed_mps = self->totals.max_speed_mps;
     out->engine = moment_engine(self, t_us);
+    watch_tell(self, out);
 }

@@ -16,6 +16,8 @@
 #define WEIGHTLESS_MPS2 (0.35 * GRAVITY_MPS2)
 #define FALL_US 60000
 #define CLIP_LEAST_MPS2 (1.9 * GRAVITY_MPS2)
+#define NEAR_RANGE 0.01
+#define AT_RANGE 0.0001     /* 32767 / 32768 of it too */
 
 void pulse_init(pulse_t *self)
 {
@@ -106,19 +108,7 @@ static void begin(pulse_t *self, const double up[3])
     self->early_mps = 0.0;
     self->most_us = self->zero_us;
     self->clipped_mps2 = 0.0;
-}
-
-/* Ranges sensors are made for. */
-static bool is_range(double mps2)
-{
-    static const double ranges_g[] = {2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 50.0, 100.0, 200.0, 400.0};
-
-    for (uint32_t i = 0; i < sizeof ranges_g / sizeof ranges_g[0]; i++) {
-        if (fabs(mps2 - ranges_g[i] * GRAVITY_MPS2) < 0.01 * ranges_g[i] * GRAVITY_MPS2) {
-            return true;
-        }
-    }
-    return false;
+    self->extreme_mps2 = 0.0;
 }
 
 /* Where an axis repeats an extreme value bit by bit it is at the end of its range; 0: no axis does. */
@@ -128,10 +118,10 @@ static double clipping(pulse_t *self, const imu_sample_t *sample)
 
     for (uint32_t i = 0; i < 3; i++) {
         const double size = fabs(sample->force[i]);
-        const bool repeats = fabs(sample->force[i] - self->force[i]) < 1e-9 && size >= CLIP_LEAST_MPS2;
+        const bool repeats = size >= CLIP_LEAST_MPS2 && fabs(sample->force[i] - self->force[i]) < 1e-9;
 
         self->repeats[i] = repeats ? self->repeats[i] + 1 : 0;
-        if (repeats && size > clipped_mps2 && self->repeats[i] >= (is_range(size) ? 1U : 2U)) {
+        if (repeats && size > clipped_mps2 && self->repeats[i] >= (imu_is_range(size, NEAR_RANGE) ? 1U : 2U)) {
             clipped_mps2 = size;
         }
     }
@@ -157,6 +147,9 @@ static void measure(pulse_t *self, const imu_sample_t *sample, double clipped_mp
     }
     if (clipped_mps2 > self->clipped_mps2) {
         self->clipped_mps2 = clipped_mps2;
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        self->extreme_mps2 = fabs(sample->force[i]) > self->extreme_mps2 ? fabs(sample->force[i]) : self->extreme_mps2;
     }
 }
 
@@ -211,6 +204,9 @@ static pulse_news_t end_after(pulse_t *self, int64_t now_us, int64_t wait_us)
     }
     self->is_measuring = false;
     self->over = 0;
+    if (self->clipped_mps2 <= 0.0 && imu_is_range(self->extreme_mps2, AT_RANGE)) {
+        self->clipped_mps2 = self->extreme_mps2; /* one sample was cut */
+    }
     return PULSE_ENDS;
 }
 

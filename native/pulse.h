@@ -44,6 +44,7 @@ typedef struct {
     double vertical_mps2; /* its peak, without gravity */
     int64_t vertical_us;
     double clipped_mps2; /* where samples saturate; 0: they do not */
+    double extreme_mps2; /* the largest number of any axis */
 } pulse_t;
 
 /* What a sample meant. */

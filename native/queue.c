@@ -2,6 +2,7 @@
 #include "queue.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 tbox_output_t *queue_push(queue_t *self, uint8_t kind, int64_t t_us)
@@ -18,7 +19,12 @@ tbox_output_t *queue_push(queue_t *self, uint8_t kind, int64_t t_us)
 
 void queue_push_event(queue_t *self, int64_t t_us, const tbox_event_t *event)
 {
-    queue_push(self, TBOX_OUT_EVENT, t_us)->u.event = *event;
+    tbox_event_t *const told = &queue_push(self, TBOX_OUT_EVENT, t_us)->u.event;
+
+    *told = *event;
+    if (told->kind <= TBOX_IMPACT) {
+        told->value = (double)NAN; /* an acceleration decided, or only time */
+    }
 }
 
 bool queue_pop(queue_t *self, tbox_output_t *out)

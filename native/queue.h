@@ -5,8 +5,8 @@
 #include "tbox.h"
 
 enum {
-    QUEUE_ROOM = 64,
-    QUEUE_STEP = 32 /* the most one input can give: 13 samples, 2 events of each of 7 kinds, a calibration */
+    QUEUE_ROOM = 96,
+    QUEUE_STEP = 58 /* the most one input can give: 13 samples, 2 events of each of 22 kinds, a calibration */
 };
 
 typedef struct {

@@ -3,25 +3,28 @@
 
 #include <string.h>
 
-enum { HEAD = 16, AT_KIND = 12, AT_LENGTH = 14 };
+enum { HEAD = 16, AT_KIND = 12, AT_LENGTH = 14, USUAL = HEAD + 8 };
 
+/* Only of kinds that are kept. */
 static size_t payload_bytes(uint8_t kind, uint8_t length)
 {
-    switch (kind) {
-    case TBOX_IN_FRAME:
-        return length > 64 ? 64 : length;
-    case TBOX_IN_VALUE:
-        return sizeof(double);
-    case TBOX_IN_TICK:
-        return 0;
-    default:
-        return 6 * sizeof(double);
+    static const uint8_t BYTES[TBOX_IN_TICK] = {
+        [TBOX_IN_VALUE] = sizeof(double), [TBOX_IN_IMU] = 6 * sizeof(double), [TBOX_IN_FIX] = 6 * sizeof(double)};
+
+    if (kind != TBOX_IN_FRAME) {
+        return BYTES[kind];
     }
+    return length > 64 ? 64 : length;
+}
+
+static size_t padded(size_t payload)
+{
+    return HEAD + ((payload + 7) & ~(size_t)7);
 }
 
 static size_t record_bytes(uint8_t kind, uint8_t length)
 {
-    return HEAD + ((payload_bytes(kind, length) + 7) & ~(size_t)7);
+    return padded(payload_bytes(kind, length));
 }
 
 /* Offsets never lie further than one turn ahead. */
@@ -37,25 +40,38 @@ static size_t oldest_bytes(const ring_t *self, size_t at)
     return record_bytes(second[AT_KIND - 8], second[AT_LENGTH - 8]);
 }
 
-/* A record lies in pieces of 8 bytes, so that only the border between two meets the ring's end. */
-static void put(ring_t *self, const uint8_t *head, const uint8_t *payload, size_t payload_size, size_t bytes)
+static void make_room(ring_t *self, size_t bytes)
 {
-    const size_t at = wrapped(self, self->first + self->used);
-    uint8_t record[HEAD + 64];
-    uint8_t *const out = self->size - at >= bytes ? &self->bytes[at] : record;
+    while (self->size - self->used < bytes) {
+        const size_t oldest = oldest_bytes(self, self->first);
 
-    memcpy(out, head, HEAD); /* the head of an input is the head of a record */
-    if (payload_size == 8) {
-        memcpy(&out[HEAD], payload, 8);
+        self->first = wrapped(self, self->first + oldest);
+        self->used -= oldest;
+    }
+}
+
+/* The head of an input is the head of a record. */
+static void write_record(uint8_t *out, const tbox_input_t *input, size_t payload, size_t bytes)
+{
+    memcpy(out, input, HEAD);
+    if (payload == 8) {
+        memcpy(&out[HEAD], input->u.data, 8);
     } else {
         memset(&out[HEAD], 0, bytes - HEAD);
-        memcpy(&out[HEAD], payload, payload_size);
+        memcpy(&out[HEAD], input->u.data, payload);
     }
-    if (out == record) {
-        memcpy(&self->bytes[at], record, self->size - at);
-        memcpy(self->bytes, &record[self->size - at], bytes - (self->size - at));
-    }
-    self->used += bytes;
+}
+
+/* Over the ring's end, in two parts. */
+static __attribute__((noinline)) void write_split(ring_t *self, size_t at, const tbox_input_t *input, size_t payload,
+                                                  size_t bytes)
+{
+    uint8_t record[HEAD + 64];
+    const size_t tail = self->size - at;
+
+    write_record(record, input, payload, bytes);
+    memcpy(&self->bytes[at], record, tail);
+    memcpy(self->bytes, &record[tail], bytes - tail);
 }
 
 void ring_init(ring_t *self, uint8_t *bytes, size_t size)
@@ -66,20 +82,60 @@ void ring_init(ring_t *self, uint8_t *bytes, size_t size)
     self->used = 0;
 }
 
-void ring_take(ring_t *self, const tbox_input_t *input)
+static __attribute__((noinline)) void take_any(ring_t *self, const tbox_input_t *input)
 {
-    const size_t bytes = record_bytes(input->kind, input->length);
-
-    if (input->kind >= TBOX_IN_TICK || bytes > self->size) {
+    if (input->kind >= TBOX_IN_TICK) {
         return;
     }
-    while (self->size - self->used < bytes) {
-        const size_t oldest = oldest_bytes(self, self->first);
+    const size_t payload = payload_bytes(input->kind, input->length);
+    const size_t bytes = padded(payload);
 
-        self->first = wrapped(self, self->first + oldest);
-        self->used -= oldest;
+    if (bytes > self->size) {
+        return;
     }
-    put(self, (const uint8_t *)input, input->u.data, payload_bytes(input->kind, input->length), bytes);
+    make_room(self, bytes);
+    const size_t at = wrapped(self, self->first + self->used);
+
+    self->used += bytes;
+    if (self->size - at >= bytes) {
+        write_record(&self->bytes[at], input, payload, bytes);
+    } else {
+        write_split(self, at, input, payload, bytes);
+    }
+}
+
+/* A frame of eight bytes. */
+static bool is_usual(const uint8_t *head)
+{
+    return head[AT_KIND] == TBOX_IN_FRAME && head[AT_LENGTH] == 8;
+}
+
+/* A usual frame into free room, or into a full ring in place of a usual frame, not over the ring's end: what nearly always
+ * happens. False when it is anything else. */
+static bool takes_usual(ring_t *self, const tbox_input_t *input)
+{
+    const size_t next = self->first + USUAL;
+    const size_t at = wrapped(self, self->first + self->used);
+
+    if (!is_usual((const uint8_t *)input) || self->size < at + USUAL) {
+        return false;
+    }
+    if (self->size - self->used >= USUAL) {
+        self->used += USUAL;
+    } else if (next <= self->size && is_usual(&self->bytes[self->first])) {
+        self->first = next < self->size ? next : 0;
+    } else {
+        return false;
+    }
+    memcpy(&self->bytes[at], input, USUAL);
+    return true;
+}
+
+void ring_take(ring_t *self, const tbox_input_t *input)
+{
+    if (!takes_usual(self, input)) {
+        take_any(self, input);
+    }
 }
 
 size_t ring_copy(const ring_t *self, uint8_t *out, size_t room)

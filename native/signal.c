@@ -42,21 +42,6 @@ bool signals_take(signals_t *self, uint64_t *values, uint32_t signal, int64_t t_
     return true;
 }
 
-double signals_at(const signals_t *self, uint32_t signal, int64_t now_us)
-{
-    const bool holds = signal == TBOX_SPEED_LIMIT || signal == TBOX_IGNITION;
-
-    if (self->t_us[signal] == NEVER || (!holds && is_older(self->t_us[signal], now_us, STALE_US))) {
-        return (double)NAN;
-    }
-    return self->value[signal];
-}
-
-bool is_older(int64_t then_us, int64_t now_us, int64_t most_us)
-{
-    return then_us == NEVER || then_us < now_us - most_us;
-}
-
 double in_seconds(int64_t us)
 {
     return (double)us * 1e-6;

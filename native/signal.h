@@ -8,6 +8,8 @@
 
 #include "tbox.h"
 
+#include <math.h>
+
 #define NEVER INT64_MIN
 #define STALE_US 10000000
 
@@ -23,11 +25,20 @@ void signals_init(signals_t *self);
 /* Takes a value; false when it is not to be used, which is counted by reason. */
 bool signals_take(signals_t *self, uint64_t *values, uint32_t signal, int64_t t_us, double value);
 
-/* What holds at a time; NaN: never told, or stale. */
-double signals_at(const signals_t *self, uint32_t signal, int64_t now_us);
-
 /* Whether `now` is more than `most` after `then`, which may be NEVER. */
-bool is_older(int64_t then_us, int64_t now_us, int64_t most_us);
+static inline bool is_older(int64_t then_us, int64_t now_us, int64_t most_us)
+{
+    return then_us == NEVER || then_us < now_us - most_us;
+}
+
+/* What holds at a time; NaN: never told, or stale. */
+static inline double signals_at(const signals_t *self, uint32_t signal, int64_t now_us)
+{
+    const int64_t t_us = self->t_us[signal];
+    const bool holds = signal == TBOX_SPEED_LIMIT || signal == TBOX_IGNITION;
+
+    return (holds ? t_us == NEVER : is_older(t_us, now_us, STALE_US)) ? (double)NAN : self->value[signal];
+}
 
 /* Microseconds as seconds. */
 double in_seconds(int64_t us);

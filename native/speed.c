@@ -17,6 +17,8 @@
 #define SLOWEST_US 15000000     /* a signal that comes more rarely is only full of holes */
 #define BEFORE_US 1000000       /* so long before the first point it is taken as that */
 #define NOISE_POINTS 32.0
+#define NOISE_MOST_MPS 0.12       /* more is the edge of a brake */
+#define NOISE_APART_US 240000   /* an interpolated staircase is smooth from point to point */
 #define CHANGES_KNOWN 3
 #define SLOW_ROWS_US 800000     /* rows this far apart are refreshes themselves */
 
@@ -62,19 +64,31 @@ static void add_point(speed_t *self, int64_t t_us, double mps)
     }
 }
 
-/* How far the point before the newest lies off the line through its neighbours. */
+/* The newest point at least so long before a time; NULL: there is none. */
+static const speed_point_t *point_before(const speed_t *self, int64_t t_us, int64_t apart_us)
+{
+    uint32_t i = 0;
+
+    while (i < self->count && speed_point(self, i)->t_us > t_us - apart_us) {
+        i++;
+    }
+    return i < self->count ? speed_point(self, i) : NULL;
+}
+
+/* How far a point lies off the line through one before and one after it. */
 static void learn_noise(speed_t *self)
 {
-    if (self->count < 3) {
+    const speed_point_t *const c = speed_point(self, 0);
+    const speed_point_t *const b = point_before(self, c->t_us, NOISE_APART_US);
+    const speed_point_t *const a = b == NULL ? NULL : point_before(self, b->t_us, NOISE_APART_US);
+
+    if (a == NULL || (fabs(c->mps - b->mps) < 1e-9 && fabs(b->mps - a->mps) < 1e-9)) {
         return;
     }
-    const speed_point_t *const c = speed_point(self, 0);
-    const speed_point_t *const b = speed_point(self, 1);
-    const speed_point_t *const a = speed_point(self, 2);
     const double share = (double)(b->t_us - a->t_us) / (double)(c->t_us - a->t_us);
     const double off_mps = fabs(b->mps - a->mps - share * (c->mps - a->mps));
 
-    self->noise_mps += (off_mps - self->noise_mps) / NOISE_POINTS;
+    self->noise_mps += ((off_mps < NOISE_MOST_MPS ? off_mps : NOISE_MOST_MPS) - self->noise_mps) / NOISE_POINTS;
 }
 
 static void drop_newest(speed_t *self)
@@ -136,11 +150,19 @@ static speed_row_t take_change(speed_t *self, uint64_t *values, int64_t t_us, do
     return SPEED_CHANGE;
 }
 
+/* After so long an unchanged value is a refresh: where rows come faster than refreshes, not before the next could show. */
+static int64_t hold_after_us(const speed_t *self)
+{
+    const int64_t rows_us = intervals_quantile(&self->rows, 60);
+
+    return self->refresh_us * 2 > rows_us * 3 ? self->refresh_us + rows_us * 3 / 4 : self->refresh_us * 9 / 10;
+}
+
 static speed_row_t take_repeat(speed_t *self, int64_t t_us, double mps)
 {
     const speed_point_t *const newest = speed_point(self, 0);
 
-    if (t_us - newest->t_us < max_us(self->refresh_us * 9 / 10, SPACING_US)) {
+    if (t_us - newest->t_us < max_us(hold_after_us(self), SPACING_US)) {
         return SPEED_REPEAT;
     }
     self->holds++;

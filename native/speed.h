@@ -45,7 +45,7 @@ typedef struct {
     int64_t changed_us;
     int64_t refresh_us;
     double quantum_mps;
-    double noise_mps;  /* how far points lie off the line through their neighbours, on the mean */
+    double noise_mps;  /* how far points lie off the line through others some 0.25 s away, on the mean */
     uint32_t holds;    /* hold points since the last change */
     slope_t slope;
     bool has_slope;    /* since the last restart */

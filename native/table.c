@@ -216,11 +216,6 @@ static int32_t search_both(const tbox_table_t *self, uint8_t channel, uint32_t i
     return own >= 0 || channel == TBOX_ANY_CHANNEL ? own : search(self, TBOX_ANY_CHANNEL, id);
 }
 
-bool table_is_answer(uint32_t id)
-{
-    return (id & ~UINT32_C(7)) == UINT32_C(0x7E8) || (id & ~UINT32_C(0xFF)) == (TBOX_EXTENDED | UINT32_C(0x18DAF100));
-}
-
 uint32_t tbox_table_pgn(uint32_t id)
 {
     const uint32_t kept = (id & UINT32_C(0x00FF0000)) < UINT32_C(0x00F00000) ? UINT32_C(0x03FF0000) : UINT32_C(0x03FFFF00);

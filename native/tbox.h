@@ -121,6 +121,74 @@ typedef struct {
     bool enabled;
 } tbox_crash_rule_t;
 
+/* A level that is passed and held: engine speed (1/min), voltage (V, passed downwards) or coolant (degrees C). */
+typedef struct {
+    double threshold;  /* over_rev: 0 switches the rule off */
+    double hysteresis; /* it ends so much on the other side */
+    int64_t hold_us;
+    bool enabled;
+} tbox_level_rule_t;
+
+typedef struct {
+    double limit_rpm; /* 0 switches the rule off */
+    double coolant_c; /* colder than this it holds */
+    int64_t hold_us;
+    bool enabled;
+} tbox_cold_rule_t;
+
+typedef struct {
+    int64_t driving_us; /* driving without a rest that is too long ... */
+    int64_t warning_us; /* ... and when it is told that it soon will be */
+    int64_t rest_us;    /* a stand this long in one piece is a rest */
+    bool enabled;
+} tbox_fatigue_rule_t;
+
+typedef struct {
+    double roll_deg;     /* by the gyro, while moving */
+    double attitude_deg; /* by gravity, at rest after moving */
+    int64_t roll_hold_us;
+    int64_t attitude_hold_us;
+    bool enabled;
+} tbox_rollover_rule_t;
+
+typedef struct {
+    double threshold_mps2;
+    bool enabled;
+} tbox_parked_rule_t;
+
+typedef struct {
+    double tilt_deg;
+    double min_speed_mps;
+    int64_t hold_us;
+    bool enabled;
+} tbox_tow_rule_t;
+
+typedef struct {
+    double threshold_pct;
+    int64_t settle_us; /* values lie together so long before they are a level */
+    bool enabled;
+} tbox_fuel_rule_t;
+
+typedef struct {
+    double jump_m;     /* farther than it can have driven by so much: a jump */
+    int64_t hold_us;   /* moving without a fix for longer: a loss */
+    bool loss_enabled;
+    bool jamming_enabled;
+} tbox_gnss_rule_t;
+
+/* The account of driving and rest: a sample tells it, and the setup of a later run takes it, so that it outlives a restart. */
+typedef struct {
+    int64_t driven_us;  /* driven since the last rest */
+    int64_t rest_us;    /* how long the present stand lasts, as far as it is known; 0: it moves */
+    int64_t gone_us;    /* setup: time since this was told, -1: not known; sample: 0 */
+    double odometer_m;  /* the car's odometer now; NaN: not known */
+    double lat_deg;     /* where it is; NaN: not known */
+    double lon_deg;
+    bool is_unsure;     /* in the time driven lies a hole of a rest's length, in the midst of driving */
+    bool may_have_rested; /* ... and one at a stand: nothing is judged until the next rest */
+    bool is_there;      /* setup: there is an account to go on from */
+} tbox_rest_t;
+
 enum { TBOX_COMBUSTION, TBOX_HYBRID, TBOX_ELECTRIC };
 
 typedef struct {
@@ -137,6 +205,19 @@ typedef struct {
     uint8_t powertrain;
     bool mounted;         /* the IMU's axes are the vehicle's: nothing to solve */
     bool has_rotation;
+    tbox_level_rule_t over_rev;
+    tbox_cold_rule_t cold_rev;
+    tbox_fatigue_rule_t fatigue;
+    tbox_rollover_rule_t rollover;
+    tbox_parked_rule_t parked_impact;
+    tbox_tow_rule_t tow;
+    tbox_level_rule_t low_battery;
+    tbox_level_rule_t unplugged;
+    tbox_level_rule_t overheat;
+    tbox_fuel_rule_t refuel;
+    tbox_fuel_rule_t fuel_drop;
+    tbox_gnss_rule_t gnss;
+    tbox_rest_t rest;
 } tbox_setup_t;
 
 /* ---- outputs ------------------------------------------------------------------------------------------------------ */
@@ -149,7 +230,22 @@ enum {
     TBOX_SPEEDING,
     TBOX_CRASH,
     TBOX_IMPACT, /* a crash trigger that nothing confirmed */
-    TBOX_EVENTS  /* how many kinds there are */
+    TBOX_OVER_REV,
+    TBOX_COLD_REV,
+    TBOX_FATIGUE_WARNING,
+    TBOX_FATIGUE,
+    TBOX_ROLLOVER,
+    TBOX_PARKED_IMPACT,
+    TBOX_TOW,
+    TBOX_LOW_BATTERY,
+    TBOX_UNPLUGGED,
+    TBOX_POWER_CUT, /* told by the daemon at its next start, never by the core */
+    TBOX_OVERHEAT,
+    TBOX_REFUEL,
+    TBOX_FUEL_DROP,
+    TBOX_GNSS_LOSS,
+    TBOX_GNSS_JAMMING,
+    TBOX_EVENTS /* how many kinds there are */
 };
 
 enum { TBOX_LOW, TBOX_MEDIUM, TBOX_HIGH };
@@ -158,6 +254,19 @@ enum { TBOX_NO_SIDE, TBOX_LEFT, TBOX_RIGHT, TBOX_FRONT, TBOX_REAR };
 #define TBOX_BY_SPEED 1
 #define TBOX_BY_IMU 2
 #define TBOX_BY_GNSS 4
+#define TBOX_BY_VEHICLE 8 /* another signal of the car, or of its supply */
+
+/* Which of a rule's ways decided. */
+enum {
+    TBOX_NO_RULE,
+    TBOX_RULE_ROLL,     /* rollover: the gyro, integrated */
+    TBOX_RULE_ATTITUDE, /* rollover: gravity, at rest */
+    TBOX_RULE_TILT,     /* tow: another attitude */
+    TBOX_RULE_MOTION,   /* tow: it moves */
+    TBOX_RULE_QUALITY,  /* gnss_jamming: the receiver's own word collapsed before the loss */
+    TBOX_RULE_JUMP,     /* gnss_jamming: a place that nobody can have driven to */
+    TBOX_RULES
+};
 
 #define TBOX_DV_CLIPPED 1 /* saturated samples: delta_v is a lower bound */
 #define TBOX_LOCKED 2     /* severe enough that its evidence may not be overwritten */
@@ -166,7 +275,7 @@ enum { TBOX_NO_SIDE, TBOX_LEFT, TBOX_RIGHT, TBOX_FRONT, TBOX_REAR };
 typedef struct {
     int64_t start_us;    /* first sample at or over the threshold */
     int64_t end_us;      /* last sample before release */
-    double peak_mps2;    /* a size; idling, speeding: NaN */
+    double peak_mps2;    /* a size; where no acceleration decides: NaN */
     double entry_mps;    /* speed at start_us */
     double exit_mps;     /* speed at end_us */
     double delta_v_mps;  /* exit - entry; crash: size of the largest horizontal change within 250 ms */
@@ -176,9 +285,12 @@ typedef struct {
     double lon_deg;
     uint8_t kind;
     uint8_t severity;
-    uint8_t direction;   /* cornering: left or right; crash: the side the blow came from */
+    uint8_t direction;   /* cornering: left or right; crash, parked_impact: the side the blow came from */
     uint8_t sources;     /* TBOX_BY_*: those that agree */
     uint8_t flags;
+    uint8_t rule;        /* TBOX_RULE_*: where a rule has several ways, the one that decided */
+    double value;        /* what decided, where that is no acceleration: 1/min, V, degrees C, %, degrees, seconds driven or
+                            moved without a fix, m/s or degrees of a tow, metres of a jump; NaN: nothing does */
 } tbox_event_t;
 
 /* What is known at one moment, and totals that only ever grow: a trip is the difference of two samples. */
@@ -197,6 +309,8 @@ typedef struct {
     int64_t engine_last_us;     /* when the engine was last known to run; INT64_MIN: never */
     double max_speed_mps;       /* highest since the sample before this one; NaN: no speed */
     uint8_t engine;             /* 0 unknown, 1 off, 2 runs */
+    int64_t fatigue_us;         /* driven without a rest beyond what the fatigue rule allows; only grows */
+    tbox_rest_t rest;
 } tbox_sample_t;
 
 typedef struct {
@@ -208,9 +322,9 @@ typedef struct {
 enum { TBOX_OUT_EVENT, TBOX_OUT_SAMPLE, TBOX_OUT_CALIBRATION };
 
 typedef struct {
-    int64_t t_us; /* sample: a whole second; calibration: when it was solved; event: when it was sure. A crash by its
-                     change of speed is sure 0.25 s after it began; a harsh event when its refractory time is over, as
-                     another of its kind would join it; idling and speeding when they end */
+    int64_t t_us; /* sample: a whole second; calibration: when solved; event: when sure. A crash by its change of speed is
+                     sure after 0.25 s, a harsh event after its refractory time; idling, speeding, over_rev and cold_rev at
+                     their end; the others as soon as their hold is over: their end_us is then */
     union {
         tbox_event_t event;
         tbox_sample_t sample;
@@ -250,6 +364,9 @@ enum {
     TBOX_NOT_HARSH_SLOW,       /* under its speed gate */
     TBOX_NOT_HARSH_SHORT,      /* not held */
     TBOX_NOT_HARSH_DISAGREES,  /* speed contradicts the IMU */
+    TBOX_NOT_FATIGUE_UNKNOWN,  /* driven long enough, but nobody knows whether it rested */
+    TBOX_NOT_PARKED_SHORT,     /* one bad sample */
+    TBOX_NOT_PARKED_HANDLED,   /* the box was moved, shaken or dropped in a parked car */
     TBOX_JUDGEMENTS
 };
 

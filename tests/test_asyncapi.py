@@ -1,7 +1,6 @@
 """config/asyncapi.yaml says what the code does: topics, lanes, kinds, versions, and the body of every kind that is written."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ import yaml
 from agent import app, clock, codec
 from agent.account import Account
 from agent.core import EVENTS, Calibration, Sample
+from agent.evidence import Evidence
 from agent.exchange import LANES
 from agent.inputs import opened
 from agent.ledger import BUDGET, Loss
+from agent.maps import load
 from agent.mqtt import Link
 from agent.outbox import Outbox
 from agent.receipt import ISLANDS_MAX, parse_receipt
@@ -23,7 +24,6 @@ from agent.replay import replay
 from agent.session import MESSAGE_BYTES_MAX, Identity
 from agent.settings import Settings, defaults
 from agent.trip import EventFound, TripEnded, TripStarted
-from agent.vehicle import load
 from tests.accounts import ledger
 
 PATH = Path(__file__).parent.parent / "config" / "asyncapi.yaml"
@@ -144,7 +144,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
             case Sample():
                 records += account.sample(thing)
     records += account.calibration(Calibration(1, (0.0, 0.0, 1.0), (1.0,) * 9, 0.9), 1)
-    records += account.evidence(1, zlib.compress(bytes(240)), 1)
+    records += account.evidence(Evidence(10**6).bodies(1, bytes(240), 1), 1)
     records += book.gaps(1, [Loss(3, 4, "samples", BUDGET, (bytes(32), bytes(32)))])
     records += book.number("clock", 1, clock.read_clocks().body(1))
     agent = app.Agent(chosen, table, Outbox.open(folder / "outbox.db", 2**26))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent import compile as compiler
-from agent import units, vehicle
+from agent import maps, units
 from agent.vehicle import ALWAYS, ANY_CHANNEL, LIMITED, NO_SIGNAL, OBD_ID, Cut, Table
 from drivers.batch import EXTENDED, SIGNAL_INDEX, SIGNALS
 from tests.maps import DBC, HEAD, SPEED, compiled
@@ -163,7 +163,7 @@ def test_the_command_writes_what_load_reads(tmp_path: Path, capsys: pytest.Captu
     wanted = compiled(tmp_path, HEAD + SPEED)
     assert compiler.run(tmp_path / "map.toml", tmp_path / "car.tbl") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'car.tbl'}: 1 messages, 1 catalogue signals\n"
-    assert vehicle.load(tmp_path / "car.tbl") == wanted
+    assert maps.load(tmp_path / "car.tbl") == wanted
 
 
 def test_the_command_takes_a_dbc_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,3 +187,8 @@ def test_each_signal_of_the_catalogue_is_described(name: str) -> None:
     assert row["min"] < row["max"]
     assert units.conversion(row["unit"], row["unit"]) == units.SAME
     assert row["description"]
+    assert re.fullmatch(r"|Vehicle(\.[A-Z][A-Za-z0-9]*)+", row["vss"])
+
+
+def test_the_catalogue_says_which_vss_its_names_are_of() -> None:
+    assert re.search(r"^# vss .*, version 4\b", (ROOT / "config" / "signals.toml").read_text(), re.MULTILINE)

@@ -51,6 +51,13 @@ def test_each_value_knows_who_says_it(tmp_path: Path) -> None:
     assert {key: loaded.origin(key).removeprefix(f"{tmp_path}/") for key in said} == said
 
 
+def test_a_rule_that_is_set_in_part_keeps_its_other_defaults() -> None:
+    defaults = load(None)
+    for name in defaults.detect.__struct_fields__:
+        enabled = str(getattr(defaults.detect, name).enabled).lower()
+        assert load(None, [f"detect.{name}.enabled={enabled}"]) == defaults
+
+
 def test_a_later_list_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
     loaded = read(written(tmp_path, '[[can]]\nchannel = "a"\nfd = true\n'), ["can=[{channel='b'}]"])
     assert [(bus.channel, bus.fd) for bus in loaded.settings.can] == [("b", False)]

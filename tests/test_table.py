@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent._core import ffi, lib
-from agent.vehicle import ALWAYS, ANY_CHANNEL, BIG_ENDIAN, FLOAT, LIMITED, OBD, OBD_ID, PLAIN, SIGNED
+from agent.vehicle import ALWAYS, ANY_CHANNEL, BIG_ENDIAN, BY_PGN, FLOAT, LIMITED, OBD, OBD_ID, PGN, PLAIN, SIGNED
 from drivers.batch import EXTENDED
 from tests.tables import ANSWERS, SHORT, UNKNOWN, Told, cut, decode, decoded, found, obd, plain, same, table
 
@@ -214,5 +214,5 @@ def test_the_constants_of_the_header_are_those_of_python() -> None:
     assert (lib.TBOX_CUT_SIGNED, lib.TBOX_CUT_FLOAT, lib.TBOX_CUT_BIG_ENDIAN, lib.TBOX_CUT_LIMITED) == (
         SIGNED, FLOAT, BIG_ENDIAN, LIMITED,
     )  # fmt: skip
-    assert (lib.TBOX_MESSAGE_PLAIN, lib.TBOX_MESSAGE_OBD) == (PLAIN, OBD)
-    assert (lib.TBOX_OBD_ID, lib.TBOX_EXTENDED) == (OBD_ID, EXTENDED)
+    assert (lib.TBOX_MESSAGE_PLAIN, lib.TBOX_MESSAGE_OBD, lib.TBOX_MESSAGE_PGN) == (PLAIN, OBD, PGN)
+    assert (lib.TBOX_OBD_ID, lib.TBOX_EXTENDED, lib.TBOX_BY_PGN) == (OBD_ID, EXTENDED, BY_PGN)

@@ -50,7 +50,7 @@ def pid(number: int, **more: Any) -> Cut:
         pytest.param(table(plain(channel=1), plain(channel=0, identifier=0x200)), False, id="channels not sorted"),
         pytest.param(table(plain(identifier=OBD_ID)), False, id="a plain message as OBD"),
         pytest.param(table(replace(ANSWERS, id=0x7E8)), False, id="OBD with an identifier"),
-        pytest.param(table(replace(ANSWERS, kind=2)), False, id="an unknown kind"),
+        pytest.param(table(replace(ANSWERS, kind=3)), False, id="an unknown kind"),
         pytest.param(answers(pid(4), pid(5)), True, id="PIDs sorted"),
         pytest.param(answers(pid(5), pid(4)), False, id="PIDs not sorted"),
         pytest.param(answers(pid(4), pid(4, bytes=2)), False, id="two lengths of one PID"),

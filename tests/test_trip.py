@@ -192,3 +192,21 @@ def test_two_trips_have_their_own_totals() -> None:
     assert [t["distance_m"] for t in road.summaries()] == [600.0, 600.0]
     assert [t["max_speed_mps"] for t in road.summaries()] == [10.0, 20.0]
     assert [m.trip for m in road.said if isinstance(m, TripStarted)] == [0, 1]
+
+
+def test_an_unplugged_terminal_ends_the_trip_at_once() -> None:
+    road = Road().go(20, 0.0).go(100, 10.0, "on").event("unplugged", 118)
+    assert spans(road) == [(20.0, 120.0, "unplugged")]
+    assert road.summaries()[0]["events"] == {"unplugged": 1}
+
+
+def test_an_alarm_does_not_wait_for_its_trip() -> None:
+    for name, told in (
+        ("rollover", True),
+        ("parked_impact", True),
+        ("tow", True),
+        ("unplugged", True),
+        ("idling", False),
+    ):
+        road = Road().go(2, 0.0, "on").event(name, 1)
+        assert bool([m for m in road.said if isinstance(m, EventFound)]) is told

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_a_trip_is_shown_with_its_events(outbox: Outbox, tmp_path: Path, capsys:
     assert told["event_list"][0]["start_utc"] == "2025-10-09T08:53:40Z"
     assert trips.show_trip(tmp_path, 2, json=False) == 0
     assert "harsh_braking" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        ({"value": 83.4, "band": "good", "reason": None}, "83.4 of 100, good"),
+        ({"value": None, "band": None, "reason": "too short"}, "none: too short"),
+        (None, None),
+    ],
+)
+def test_a_score_is_shown_in_words(score: dict[str, Any] | None, words: str | None) -> None:
+    assert trips._score({"score": score} if score else None) == words
 
 
 def test_a_trip_that_is_not_there_is_an_input_error(outbox: Outbox, tmp_path: Path) -> None:

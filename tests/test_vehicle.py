@@ -8,18 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import vehicle
+from agent import maps, vehicle
 from agent._core import ffi, lib
 from agent.errors import SettingsError, StorageError
 from agent.vehicle import OBD_FILTERS, PLAIN, Message, Table
 from drivers.batch import EXTENDED, SIGNALS
 
-SHIPPED = sorted(path.name for path in vehicle.SHIPPED.glob("*.toml"))
+SHIPPED = sorted(path.name for path in maps.SHIPPED.glob("*.toml"))
 MAP = '[[source]]\nobd = true\n[signal.speed]\npid = "0D"\n'
 
 
 def table() -> Table:
-    return vehicle.load(Path("rav4.toml"))
+    return maps.load(Path("rav4.toml"))
 
 
 def signals(of: Table) -> set[str]:
@@ -28,7 +28,7 @@ def signals(of: Table) -> set[str]:
 
 def test_a_table_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     vehicle.save(table(), tmp_path / "car.tbl")
-    assert vehicle.load(tmp_path / "car.tbl") == table()
+    assert maps.load(tmp_path / "car.tbl") == table()
     assert [path.name for path in tmp_path.iterdir()] == ["car.tbl"]
 
 
@@ -64,14 +64,14 @@ def spoiled(how: str) -> bytes:
 def test_a_spoiled_table_is_refused_with_what_helps(tmp_path: Path, how: str, told: str) -> None:
     (tmp_path / "car.tbl").write_bytes(spoiled(how))
     with pytest.raises(SettingsError) as caught:
-        vehicle.load(tmp_path / "car.tbl")
+        maps.load(tmp_path / "car.tbl")
     assert str(caught.value).startswith(f"{tmp_path / 'car.tbl'}: {told}")
     assert "compile the map again" in str(caught.value)
 
 
 def test_a_bare_name_is_a_shipped_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert signals(vehicle.load(Path("obd2.toml"))) == {
+    assert signals(maps.load(Path("obd2.toml"))) == {
         "speed", "rpm", "throttle", "load", "coolant", "fuel", "battery", "odometer",
     }  # fmt: skip
 
@@ -79,14 +79,14 @@ def test_a_bare_name_is_a_shipped_map(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_bare_name_that_is_not_shipped_is_a_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(MAP)
-    assert signals(vehicle.load(Path("mine.toml"))) == {"speed"}
+    assert signals(maps.load(Path("mine.toml"))) == {"speed"}
 
 
 def test_a_map_that_is_gone_is_named_with_those_shipped(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"gone\.toml: vehicle map cannot be read: .*; shipped are obd2\.toml, rav4\.toml"
     ):
-        vehicle.load(tmp_path / "gone.toml")
+        maps.load(tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_a_map_that_is_gone_is_named_with_those_shipped(tmp_path: Path) -> None:
 def test_what_is_no_map_is_refused(tmp_path: Path, content: bytes, told: str, in_child: bool) -> None:
     (tmp_path / "car.dbc").write_bytes(content)
     with pytest.raises(SettingsError) as caught:
-        vehicle.load(tmp_path / "car.dbc", in_child=in_child)
+        maps.load(tmp_path / "car.dbc", in_child=in_child)
     assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_map_is_sound(name: str) -> None:
-    made = vehicle.load(vehicle.SHIPPED / name)
+    made = maps.load(maps.SHIPPED / name)
     c_table = made.as_c(ffi)  # kept: it owns what is checked
     assert lib.tbox_table_check(c_table.table)
     assert "speed" in signals(made)
@@ -123,13 +123,13 @@ LISTED = "import sys; print(sorted({'cantools', 'can', 'obd'} & set(sys.modules)
 
 @pytest.mark.parametrize("name", ["obd2.toml", "rav4.toml"])
 def test_a_running_terminal_never_loads_cantools(name: str) -> None:
-    code = f"from pathlib import Path; from agent import vehicle; vehicle.load(Path({name!r}), in_child=True); {LISTED}"
+    code = f"from pathlib import Path; from agent import maps; maps.load(Path({name!r}), in_child=True); {LISTED}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 def test_a_map_compiled_apart_is_the_same() -> None:
-    assert vehicle.load(Path("rav4.toml"), in_child=True) == table()
+    assert maps.load(Path("rav4.toml"), in_child=True) == table()
 
 
 def test_an_error_of_the_compiler_apart_is_told_as_its_own(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_an_error_of_the_compiler_apart_is_told_as_its_own(tmp_path: Path) -> No
     told = []
     for in_child in (False, True):
         with pytest.raises(SettingsError) as caught:
-            vehicle.load(tmp_path / "map.toml", in_child=in_child)
+            maps.load(tmp_path / "map.toml", in_child=in_child)
         told.append(str(caught.value))
-    assert told[0] == told[1] == f"{tmp_path / 'gone.dbc'}: DBC cannot be read: No such file or directory"
+    assert told[0] == told[1] == f"{tmp_path / 'gone.dbc'}: cannot be read: No such file or directory"
 
 
 def test_kernel_filters_let_through_what_the_table_knows() -> None:
@@ -147,6 +147,6 @@ def test_kernel_filters_let_through_what_the_table_knows() -> None:
         Message(name="a", id=0x123, channel=0, length=8, kind=PLAIN, cuts=()),
         Message(name="b", id=0x18FF01FE | EXTENDED, channel=1, length=8, kind=PLAIN, cuts=()),
     ]
-    made = replace(vehicle.load(Path("obd2.toml")), messages=(*known, *vehicle.load(Path("obd2.toml")).messages))
+    made = replace(maps.load(Path("obd2.toml")), messages=(*known, *maps.load(Path("obd2.toml")).messages))
     assert made.filters(0) == [{"can_id": 0x123, "can_mask": 0x7FF, "extended": False}, *OBD_FILTERS]
     assert made.filters(1) == [{"can_id": 0x18FF01FE, "can_mask": 0x1FFFFFFF, "extended": True}, *OBD_FILTERS]

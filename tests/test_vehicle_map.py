@@ -61,7 +61,7 @@ from tests.maps import DBC, HEAD, SPEED, compiled
         pytest.param("[vehicle]\n" + SPEED, "map.toml: source: missing; add [[source]]", id="no source"),
         pytest.param('[vehicle]\npowertrain = "diesel"\n', 'map.toml:2: vehicle.powertrain: "diesel": Invalid enum value', id="no powertrain"),
         pytest.param("[vehicle\n", "map.toml:1: not TOML: ", id="no TOML"),
-        pytest.param(HEAD.replace("car.dbc", "gone.dbc") + SPEED, "gone.dbc: DBC cannot be read: No such file or directory", id="a DBC that is gone"),
+        pytest.param(HEAD.replace("car.dbc", "gone.dbc") + SPEED, "gone.dbc: cannot be read: No such file or directory", id="a DBC that is gone"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_map_is_named_with_its_line(tmp_path: Path, text: str, told: str) -> None:
@@ -76,7 +76,7 @@ def test_a_mistake_in_a_map_is_named_with_its_line(tmp_path: Path, text: str, to
     [
         pytest.param(DBC.replace("SG_ TEMP :", "SG_ TEMP "), "car.dbc:8: not a sound DBC: ", id="a colon missing"),
         pytest.param("", "car.dbc:1: not a sound DBC: ", id="empty"),
-        pytest.param('VERSION ""\n', "car.dbc: holds no message (BO_); is it a DBC?", id="no message"),
+        pytest.param('VERSION ""\n', "car.dbc: holds no message; is it a DBC?", id="no message"),
         pytest.param("\x00\x01\x02" * 100, "car.dbc:1: not a sound DBC: ", id="bytes"),
         pytest.param("[vehicle]\nname = 'x'\n", "car.dbc:2: not a sound DBC: ", id="a map as a DBC"),
         pytest.param(DBC.replace("INNER MUX 2-2", "INNER INNER 2-2"), "car.dbc: ", id="a multiplexer on itself"),

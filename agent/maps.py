@@ -1,0 +1,67 @@
+"""From the name of a vehicle map to its table: one that is shipped, a file here, or one that is compiled already."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from agent.errors import SettingsError
+from agent.vehicle import HEAD, Table, unpack
+
+SHIPPED = Path(__file__).resolve().parent.parent / "config" / "vehicles"
+"""Maps that come with the program; a bare name means one of these."""
+
+FILE_BYTES_MAX = 1 << 24
+CHILD_S_MAX = 120
+
+
+def load(path: Path, *, in_child: bool = False) -> Table:
+    """The table of a vehicle map (TOML) or of a compiled file; SettingsError names file, line and fix.
+
+    A bare name that is shipped means the shipped map. With `in_child` a map that needs a DBC is compiled in a process
+    of its own, so that cantools (26 MiB) never lives in the daemon.
+    """
+    found = SHIPPED / path if path.name == str(path) and (SHIPPED / path).is_file() else path
+    raw = _read(found)
+    if raw.startswith(HEAD):
+        return unpack(raw, str(found))
+    if in_child and _needs_dbc(raw):
+        return _compile_in_child(found)
+    from agent.compile import compile_map  # noqa: PLC0415  (a terminal with a compiled table never needs it)
+
+    return compile_map(found)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a map; SettingsError when there is none."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+    except OSError as why:
+        shipped = ", ".join(sorted(known.name for known in SHIPPED.glob("*.toml")))
+        raise SettingsError(f"{path}: vehicle map cannot be read: {why.strerror}; shipped are {shipped}") from None
+    if len(raw) > FILE_BYTES_MAX:
+        raise SettingsError(f"{path}: too big for a vehicle map (over {FILE_BYTES_MAX >> 20} MiB)")
+    return raw
+
+
+def _needs_dbc(raw: bytes) -> bool:
+    """Whether a source of this TOML map is a DBC; a broken map is for the compiler to explain."""
+    try:
+        sources = tomllib.loads(raw.decode()).get("source", [])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(sources, list) and any(isinstance(source, dict) and "dbc" in source for source in sources)
+
+
+def _compile_in_child(path: Path) -> Table:
+    """The table as a process of its own makes it."""
+    words = [sys.executable, "-P", "-m", "agent.compile", str(path), "-"]
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=CHILD_S_MAX, check=False)  # noqa: S603  (ours)
+    except (OSError, subprocess.TimeoutExpired) as why:
+        raise SettingsError(f"{path}: cannot be compiled here ({why}); use tbox vehicle compile") from None
+    if done.returncode != 0:
+        told = done.stderr.decode(errors="replace").strip().splitlines() or [f"{path}: the compiler died"]
+        raise SettingsError(told[-1].removeprefix("tbox: "))
+    return unpack(done.stdout, str(path))
