@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -43,9 +43,27 @@ fuzz: .venv/.has-test ## fuzz the core with clang's libFuzzer for FUZZ_S seconds
 fuzz-awake: .venv/.has-test ## plant bugs in a copy of the core: the fuzzer finds each within FUZZ_S seconds (60)
 	@$(BIN)/python -m tests.native.fuzz awake $(or $(FUZZ_S),60)
 
+spoil: .venv/.has-test ## spoil SPOIL descriptions of a bus (2000): each loads, or is refused in one line
+	@nice $(BIN)/python -m tests.mutations $(or $(SPOIL),2000)
+
+golden: .venv/.has-test ## write what the golden drives are expected to give anew: look at the difference
+	@$(BIN)/python -m tests.golden_drives && $(BIN)/python -m tests.native.fuzz hear
+
+mutants: .venv/.has-test ## change the core in one place at a time: does a test notice? 400 places, ALL=1: every one
+	@$(BIN)/python -m tests.native.mutants $(if $(ALL),--all) $(ARGS)
+
+coverage: .venv/.has-test ## lines and branches of the core that the tests reach, by gcov
+	@$(BIN)/python -m tests.native.coverage
+
+estimators: .venv/.has-test ## acceleration from speed: candidates against the open recordings, a table (2 min)
+	@nice $(BIN)/python -m tests.native.estimators
+
+crashes: .venv/.has-test ## every crash pulse, rate, range, side, mounting and speed signal: each found once, as it was (5 min)
+	@nice $(BIN)/python -m tests.native.crashes
+
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -f agent/_core.c agent/*.so drivers/_socketcan.c drivers/*.so
+	rm -f agent/_core.c agent/*.so drivers/_*.c drivers/*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # One environment; each stamp says which extras are in it. It is filled again when what it is built from changes.

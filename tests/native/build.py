@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "native"
-FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno")
+FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-tree-slp-vectorize")
 """native/build.py's, which needs cffi; tests/test_native_runner.py holds them alike."""
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla", "-Werror")
@@ -14,13 +14,19 @@ COUNTED = tuple(f"-Wl,--wrap={name}" for name in ("malloc", "calloc", "realloc",
 
 def core_sources() -> list[Path]:
     """The core's C files: all but those that do I/O."""
-    return sorted(path for path in NATIVE.glob("*.c") if path.name != "socketcan.c")
+    return sorted(path for path in NATIVE.glob("*.c") if path.name not in ("candump.c", "socketcan.c"))
+
+
+def program(name: str, out: Path, *more: str, compiler: str = "gcc") -> Path:
+    """Compile this file of this folder with the core into `out`; `more` are options."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    here = Path(__file__).parent
+    sources = [here / f"{name}.c", here / "packed.c", *core_sources()]
+    words = [compiler, *FLAGS, *WARNINGS, *more, "-I", NATIVE, "-o", out, *sources, "-lm"]
+    subprocess.run(words, check=True)
+    return out
 
 
 def runner(out: Path, *more: str, compiler: str = "gcc") -> Path:
-    """Compile runner and core into `out`; `more` are options."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    here = Path(__file__).parent / "runner.c"
-    words = [compiler, *FLAGS, *WARNINGS, *COUNTED, *more, "-I", NATIVE, "-o", out, here, *core_sources(), "-lm"]
-    subprocess.run(words, check=True)
-    return out
+    """The runner, which counts allocations."""
+    return program("runner", out, *COUNTED, *more, compiler=compiler)

@@ -17,7 +17,13 @@ from tests.road import AT_15, Road, cruise, us
 
 SEED = 3
 CYCLES_MS = (*[10] * 10, *[20] * 20, *[50] * 10, *[100] * 14, *[200] * 3, *[1000] * 3)
-WIDTHS = ((16, 12, 10, 8, 8, 4, 2), (16, 16, 8, 8, 4, 4, 1), (12, 12, 12, 12, 8, 4, 2), (8,) * 7, (16, 16, 8, 4, 2, 1, 1))
+WIDTHS = (
+    (16, 12, 10, 8, 8, 4, 2),
+    (16, 16, 8, 8, 4, 4, 1),
+    (12, 12, 12, 12, 8, 4, 2),
+    (8,) * 7,
+    (16, 16, 8, 4, 2, 1, 1),
+)
 JITTER_US = 300
 DRIVE = Road([*AT_15, (3, -4, 0), *cruise(10), (2, 2, 0), (3, 0, 4.2), (5, 1, 0), (8, -2.0, 0), (6, 0, 0)])
 
@@ -85,10 +91,10 @@ def _yaw(at: float) -> float:
 
 
 FEEDS: dict[str, Feed] = {
-    "accel_x": Feed(0, 12, True, 0.02, 0, "m/s2", _felt(0)),
-    "accel_y": Feed(0, 12, True, 0.02, 0, "m/s2", _felt(1)),
-    "accel_z": Feed(0, 12, True, 0.02, 0, "m/s2", _felt(2)),
-    "gyro_z": Feed(1, 16, True, 0.0002, 0, "rad/s", _yaw),
+    "accel_x": Feed(13, 12, True, 0.02, 0, "m/s2", _felt(0)),
+    "accel_y": Feed(13, 12, True, 0.02, 0, "m/s2", _felt(1)),
+    "accel_z": Feed(13, 12, True, 0.02, 0, "m/s2", _felt(2)),
+    "gyro_z": Feed(14, 16, True, 0.0002, 0, "rad/s", _yaw),
     "rpm": Feed(2, 16, False, 0.25, 0, "rpm", lambda at: 800 + DRIVE.at(at)[0] * 90),
     "throttle": Feed(2, 8, False, 0.4, 0, "%", lambda at: max(0.0, 15 * DRIVE.at(at)[1])),
     "speed": Feed(10, 16, False, 0.01, 0, "km/h", lambda at: DRIVE.at(at)[0] * 3.6),
@@ -124,7 +130,9 @@ def _signals(luck: Random, at: int) -> list[Signal]:
             made.append(Signal(name, first, bits, is_big, feed.is_signed, feed.scale, feed.offset, feed.unit))
         else:
             scale, offset = luck.choice([1, 0.5, 0.1, 0.01]), luck.choice([0, 0, -40])
-            made.append(Signal(f"s{at}_{place}", first, bits, is_big, bits > 4 and luck.random() < 0.3, scale, offset, ""))
+            made.append(
+                Signal(f"s{at}_{place}", first, bits, is_big, bits > 4 and luck.random() < 0.3, scale, offset, "")
+            )
         first += bits
     return made
 

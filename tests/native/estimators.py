@@ -34,12 +34,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Seen:
-    """A row as native/speed.c sees it: the fresh points so far, its refresh and quantum, and its slope if any."""
+    """A row as native/speed.c sees it: the fresh points so far, its refresh and noise, and its slope if any."""
 
     at_s: float
     points: Rows
     refresh_s: float
-    quantum_mps: float
+    noise_mps: float
     slope: Estimate | None
 
 
@@ -50,11 +50,11 @@ def seen(tool: Path, rows: Rows) -> list[Seen]:
     points: Rows = []
     found = []
     for (at, _), line in zip(rows, out.splitlines(), strict=True):
-        newest_us, newest, before_us, refresh_us, quantum, *slope = map(float, line.split())
+        newest_us, newest, before_us, refresh_us, noise, *slope = map(float, line.split())
         if not points or points[-1][0] != newest_us / 1e6:
-            points = [*(p for p in points[-60:] if p[0] < before_us / 1e6 + 1e-7), (newest_us / 1e6, newest)]
+            points = [*(p for p in points[-60:] if p[0] <= before_us / 1e6), (newest_us / 1e6, newest)]
             told = Estimate(slope[0] / 1e6, slope[2], slope[1] / 2e6, at) if slope else None
-            found.append(Seen(at, points, refresh_us / 1e6, quantum, told))
+            found.append(Seen(at, points, refresh_us / 1e6, noise, told))
     return found
 
 
@@ -84,7 +84,11 @@ def fitted(points: Rows, degree: int, at_s: float) -> float | None:
         return None
     n = degree + 1
     rows = [[(t - at_s) ** k for k in range(n)] for t, _ in points]
-    cells = [[sum(r[i] * r[j] for r in rows) for j in range(n)] + [sum(r[i] * v for r, (_, v) in zip(rows, points, strict=True))] for i in range(n)]
+    cells = [
+        [sum(r[i] * r[j] for r in rows) for j in range(n)]
+        + [sum(r[i] * v for r, (_, v) in zip(rows, points, strict=True))]
+        for i in range(n)
+    ]
     for i in range(n):
         for j in range(n):
             if j != i:
@@ -131,7 +135,7 @@ def kalman(lag: int, q: float = 1.0) -> Callable[[Drive, list[Seen]], Iterator[E
         past: list[tuple[float, ...]] = []
         for row in rows:
             at, mps = row.points[-1]
-            noise = (row.quantum_mps**2) / 12 + 0.0004
+            noise = row.noise_mps**2 + 0.0004
             if not past or at - past[-1][0] > 5:
                 past = [(at, mps, 0.0, noise, 0.0, 4.0, mps, 0.0, noise, 0.0, 4.0)]
                 continue
@@ -162,7 +166,10 @@ def smoothed(states: Sequence[tuple[float, ...]]) -> tuple[float, float]:
         det = pp * rp - cp * cp
         m = ((p + c * dt, c), (c + r * dt, r))  # P F'
         gain = [((x * rp - y * cp) / det, (y * pp - x * cp) / det) for x, y in m]
-        v, a = (now[1] + gain[0][0] * (v - vp) + gain[0][1] * (a - ap), now[2] + gain[1][0] * (v - vp) + gain[1][1] * (a - ap))
+        v, a = (
+            now[1] + gain[0][0] * (v - vp) + gain[0][1] * (a - ap),
+            now[2] + gain[1][0] * (v - vp) + gain[1][1] * (a - ap),
+        )
     return states[0][0], a
 
 
@@ -188,9 +195,9 @@ CANDIDATES: dict[str, Callable[[Drive, list[Seen]], Iterator[Estimate]]] = {
     "line 1.5 s": line(1.5),
     "parabola": savitzky_golay,
     "Kalman": kalman(0),
-    "Kalman q4": kalman(0,4.0),
+    "Kalman q4": kalman(0, 4.0),
     "Kalman, 2 late": kalman(2),
-    "Kalman q4, 2 late": kalman(2,4.0),
+    "Kalman q4, 2 late": kalman(2, 4.0),
     "alpha-beta": alpha_beta,
     "built": built,
 }
@@ -233,7 +240,11 @@ def harsh(drive: Drive, rows: list[Seen], found: list[Estimate]) -> tuple[int, i
     share = 0.5 if sorted(row.refresh_s for row in rows)[len(rows) // 2] <= 0.15 else 1.0
     truth = [(t, a, 0.0) for t, a in drive.truth]
     clear, soft = runs(truth, 3.9, 1.2), runs(truth, 3.1, 0.2)
-    told = [run for run in runs([(e.at_s, e.mps2, share * e.half_s) for e in found], HARSH_MPS2, HOLD_S) if passes(drive, run)]
+    told = [
+        run
+        for run in runs([(e.at_s, e.mps2, share * e.half_s) for e in found], HARSH_MPS2, HOLD_S)
+        if passes(drive, run)
+    ]
     missed = sum(not near(run, told) for run in clear)
     return len(clear), missed, sum(not near(run, soft) for run in told)
 
@@ -256,7 +267,9 @@ def score(drives: Sequence[Drive], looked: list[list[Seen]], name: str) -> str:
         n, squares, total = (sum(s[i] for s in sums) for i in range(3))
         best = min(best, (math.sqrt(squares / n), total / n, lag / 20))
     known = [e.known_s - e.at_s for f in found for e in f]
-    clear, missed, false = (sum(c) for c in zip(*(harsh(d, r, f) for d, r, f in zip(drives, looked, found, strict=True)), strict=True))
+    clear, missed, false = (
+        sum(c) for c in zip(*(harsh(d, r, f) for d, r, f in zip(drives, looked, found, strict=True)), strict=True)
+    )
     delay_s = sum(known) / len(known) + best[2]
     return f"{name:16s} {best[0]:6.3f} {best[1]:+7.3f} {delay_s:6.2f} {clear:5d} {missed:6d} {false:6d}"
 
@@ -265,7 +278,9 @@ def main() -> None:
     tool = Path(sys.argv[1] if len(sys.argv) > 1 else "out") / "slopes"
     tool.parent.mkdir(exist_ok=True)
     sources = [NATIVE / f"{name}.c" for name in ("speed", "fit", "interval", "signal")]
-    subprocess.run(["gcc", *FLAGS, "-I", NATIVE, "-o", tool, Path(__file__).with_name("slopes.c"), *sources, "-lm"], check=True)
+    subprocess.run(
+        ["gcc", *FLAGS, "-I", NATIVE, "-o", tool, Path(__file__).with_name("slopes.c"), *sources, "-lm"], check=True
+    )
     for drives in all_drives():
         print(f"\n{drives[0].name}\n{'':16s}   rmse    bias  delay clear missed  false")
         looked = [seen(tool, drive.rows) for drive in drives]

@@ -2,6 +2,7 @@
  *
  * A drive is fed to two cores, to one as it is and to the other in splits that the bytes choose, in memory full of different
  * rubbish: both must tell the same. */
+#include "heard.h"
 #include "promise.h"
 #include "promises.h"
 #include "wild.h"
@@ -130,6 +131,8 @@ static void compare(const tale_t *whole, const tale_t *split)
 
         PROMISE(a->kind == b->kind && a->t_us == b->t_us);
         PROMISE(memcmp(&a->u, &b->u, telling_bytes(a)) == 0);
+        heard_numbers(&a->t_us, sizeof a->t_us);
+        heard_numbers(&a->u, telling_bytes(a));
     }
 }
 
@@ -141,6 +144,7 @@ static void compare_counters(const home_t *whole, const home_t *split)
     tbox_counters(whole->core, &a);
     tbox_counters(split->core, &b);
     PROMISE(memcmp(&a, &b, sizeof a) == 0);
+    heard_numbers(&a, sizeof a);
 }
 
 static void fuzz_drive(bytes_t *bytes)

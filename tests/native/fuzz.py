@@ -3,21 +3,25 @@
 fuzz.py run [SECONDS]      fuzz on from the corpus; what breaks a promise stays in out/fuzz
 fuzz.py awake [SECONDS]    each bug of planted.py, alone, in a copy of native/: the fuzzer must find it in so many seconds
 fuzz.py keep               make the corpus anew: the fewest files that reach all that is known to be reachable
+fuzz.py hear               write down what is heard from the core over the corpus (make golden)
 """
 
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.native.build import core_sources
 from tests.native.planted import PLANTED, Planted
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
+HEARD = HERE / "corpus.heard"
 OUT = ROOT / "out" / "fuzz"
-HARNESS = ("wild", "promises", "fuzz", "fuzz_table", "fuzz_can")
+HARNESS = ("heard", "wild", "promises", "fuzz", "fuzz_table", "fuzz_can")
 FLAGS = (
     "-std=c11", "-O1", "-g", "-ffp-contract=off", "-fno-sanitize-recover=all",
     "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla", "-Werror",
@@ -30,7 +34,7 @@ LONGEST_BYTES = 2048
 def build(out: Path, native: Path, compiler: tuple[str, ...], *more: str) -> Path:
     """The harness and the core in `native`, linked into `out`."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    core = sorted(path for path in native.glob("*.c") if path.name != "socketcan.c")
+    core = [native / path.name for path in core_sources()]
     harness = [HERE / f"{name}.c" for name in (*HARNESS, *more)]
     subprocess.run([*compiler, *FLAGS, "-I", native, "-o", out, *harness, *core, "-lm"], check=True)
     return out
@@ -39,6 +43,19 @@ def build(out: Path, native: Path, compiler: tuple[str, ...], *more: str) -> Pat
 def replayer(out: Path) -> Path:
     """The harness without a fuzzer: runs over files, with gcc's sanitizers."""
     return build(out, ROOT / "native", PLAIN, "replay_corpus")
+
+
+def heard(program: Path, files: Sequence[Path]) -> str:
+    """A line per file: its name, and a hash of everything the core told; raises when a promise is broken."""
+    made = subprocess.run([program, *files], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr[-2000:]
+    return "".join(f"{path.name} {told}\n" for path, told in zip(files, made.stdout.split(), strict=True))
+
+
+def hear() -> int:
+    """Write it down."""
+    HEARD.write_text(heard(replayer(OUT / "replay"), sorted(CORPUS.iterdir())))
+    return 0
 
 
 def fuzz(program: Path, found: Path, seconds: int, *corpora: Path) -> subprocess.CompletedProcess[str]:
@@ -50,6 +67,7 @@ def fuzz(program: Path, found: Path, seconds: int, *corpora: Path) -> subprocess
         "-timeout=10",
         "-seed=1",
         "-print_final_stats=1",
+        "-use_value_profile=1",
     ]
     words = ["nice", program, *limits, f"-artifact_prefix={found}/", found / "corpus", *corpora]
     (found / "corpus").mkdir(exist_ok=True)
@@ -127,12 +145,12 @@ def keep() -> int:
 
 def main() -> int:
     """The command line."""
-    if not shutil.which("clang"):
+    what, *rest = sys.argv[1:] or ["run"]
+    if what != "hear" and not shutil.which("clang"):
         print("clang is not here: apt-get install clang", file=sys.stderr)
         return 1
-    what, *rest = sys.argv[1:] or ["run"]
-    if what == "keep":
-        return keep()
+    if what in ("keep", "hear"):
+        return keep() if what == "keep" else hear()
     return (awake if what == "awake" else run)(int(rest[0]) if rest else 60)
 
 

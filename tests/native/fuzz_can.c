@@ -2,6 +2,7 @@
 #include "socketcan.c" /* its conversion is static; -I says of which copy of native/ */
 
 #include "bytes.h"
+#include "heard.h"
 #include "promise.h"
 
 void fuzz_can(bytes_t *bytes);
@@ -19,6 +20,7 @@ static void convert_any(bytes_t *bytes)
         PROMISE((size != CAN_MTU && size != CANFD_MTU) || frame.len > 8U);
         return;
     }
+    heard_numbers(&input, sizeof input);
     PROMISE(input.kind == TBOX_IN_FRAME);
     PROMISE(input.length <= (size == CANFD_MTU ? 64 : 8));
     PROMISE(((input.flags & TBOX_FRAME_FD) != 0) == (size == CANFD_MTU));
@@ -44,6 +46,7 @@ static void stamp_any(bytes_t *bytes)
         const beside_t beside = {.kernel_ns = any_ns(bytes), .hardware_ns = any_ns(bytes)};
         const int64_t t_ns = stamp(&can, &beside, &now);
 
+        heard_numbers(&t_ns, sizeof t_ns);
         PROMISE(t_ns >= low_ns && t_ns <= now.boot_ns && can.floor_ns == t_ns);
     }
 }

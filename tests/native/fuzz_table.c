@@ -1,4 +1,5 @@
 /* Any table, sound or not: what tbox_table_check trusts may be decoded with any frame without reading beside it. */
+#include "heard.h"
 #include "promise.h"
 #include "wild.h"
 
@@ -38,7 +39,10 @@ static void check_decoded(const tbox_table_t *table, const tbox_message_t *messa
 
 static void decode(const tbox_table_t *table, bytes_t *bytes)
 {
-    const uint32_t id = bytes_u8(bytes) & 1 ? 0x7E8U : 0x100U + bytes_u8(bytes) % 8U;
+    const bool is_answer = bytes_u8(bytes) & 1;
+    const uint8_t which = is_answer ? 0 : bytes_u8(bytes) % 8U;
+    const uint32_t plain = which < 4U ? 0x100U + which : TBOX_EXTENDED + 0x19000027U + ((which - 4U) << 16U);
+    const uint32_t id = is_answer ? 0x7E8U : plain;
     const int32_t found = tbox_table_find(table, bytes_u8(bytes) & 1U, id);
     const uint8_t length = bytes_u8(bytes) % 65U;
     const uint32_t room = bytes_u8(bytes) % (ROOM + 1U);
@@ -48,8 +52,10 @@ static void decode(const tbox_table_t *table, bytes_t *bytes)
     PROMISE(found >= -1 && found < (int32_t)table->message_count);
     PROMISE((data != NULL || length == 0) && (out != NULL || room == 0));
     bytes_take(bytes, data, length);
-    if (id == 0x7E8U && length > 2U && (data[0] & 1)) {
-        data[data[0] & 16 ? 1 : 2] = 0x41; /* an answer of service 01, escaped or not */
+    if (is_answer && length > 3U && (data[0] & 1)) {
+        data[0] = (uint8_t)(length - (data[0] >> 1 & 3U)); /* an answer of service 01 that just fits, or just does not */
+        data[1] = 0x41;
+        data[2] = (uint8_t)(data[2] % 4U * 3U);
     }
     if (found >= 0) {
         const tbox_message_t *const message = &table->messages[found];
@@ -57,8 +63,12 @@ static void decode(const tbox_table_t *table, bytes_t *bytes)
 
         PROMISE(count >= -2 && count <= (int32_t)room);
         PROMISE(count == -1 || length >= message->length);
+        if (count >= 0 && message->check != TBOX_CHECK_NONE) {
+            PROMISE(tbox_table_checksum(table, found, id, data, length) <= 0xFFFFU);
+        }
         for (int32_t i = 0; i < count; i++) {
             check_decoded(table, message, &out[i]);
+            heard_numbers(&out[i], offsetof(tbox_decoded_t, valid) + sizeof out[i].valid);
             PROMISE(message->kind == TBOX_MESSAGE_OBD || i == 0 || out[i].cut > out[i - 1].cut);
         }
     }
@@ -87,7 +97,7 @@ void fuzz_table(bytes_t *bytes)
     }
     table.messages = messages;
     table.cuts = cuts;
-    if (tbox_table_check(&table)) {
+    if (heard_truth(tbox_table_check(&table))) {
         do {
             decode(&table, bytes);
         } while (bytes->size > 0);

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.compile import compile_map
+from agent.maps import SHIPPED
 from agent.settings_file import load
-from agent.vehicle import SHIPPED, Table
+from agent.vehicle import Table
 from tests.native import bus
 from tests.native.build import ROOT, runner
 from tests.native.pack import pack
@@ -124,7 +125,9 @@ def main() -> int:
     good = [check(drive, machines) for drives in (made(), recorded()) for drive in drives]
     print(f"{sum(good)} of {len(good)} drives: the same bytes on {', '.join(machine.name for machine in MACHINES)}")
     awake = any(differs(path, machines[0], (contracted, control)) for path in sorted(OUT.glob("*.run")))
-    print(f"and {'different' if awake else 'THE SAME'} bytes with contraction, so these drives {'' if awake else 'do not '}show it")
+    print(
+        f"and {'different' if awake else 'THE SAME'} bytes with contraction, so these drives {'' if awake else 'do not '}show it"
+    )
     return not (all(good) and awake)
 
 

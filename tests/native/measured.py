@@ -10,6 +10,7 @@ import gzip
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -42,8 +43,7 @@ def slopes(speeds: Rows, half_s: float) -> Rows:
 
 def steps(speeds: Rows) -> Rows:
     """Differences of neighbours up to 1.5 s apart, in their middle."""
-    pairs = zip(speeds, speeds[1:], strict=False)
-    return [((t + u) / 2, (w - v) / (u - t)) for (t, v), (u, w) in pairs if 0 < u - t <= 1.5]
+    return [((t + u) / 2, (w - v) / (u - t)) for (t, v), (u, w) in pairwise(speeds) if 0 < u - t <= 1.5]
 
 
 def table(name: str) -> Iterator[dict[str, str]]:
@@ -71,7 +71,9 @@ def comma() -> Iterator[Drive]:
         for r in table("comma2k19/rav4.csv.gz")
         if (r["msg"], r["signal"]) == ("SPEED", "SPEED")
     ]
-    pose = [(float(r["t"]), float(r["a"])) for r in table("comma2k19/imu_gnss_speed.csv.gz") if r["kind"] == "ref_speed_mps"]
+    pose = [
+        (float(r["t"]), float(r["a"])) for r in table("comma2k19/imu_gnss_speed.csv.gz") if r["kind"] == "ref_speed_mps"
+    ]
     yield Drive("comma2k19, CAN 40 Hz", rows, slopes(sorted(dict(pose).items()), 0.15))
 
 
@@ -156,7 +158,11 @@ def braked(hz: float, *, refresh_s: float = 0.0) -> Iterator[Drive]:
         legs = [(3.0, 0.0, 0.0)]
         for _ in range(4):
             up, down = luck.choice([1.5, 2.9, 4.2, 5.0]), luck.choice([2.0, 2.9, 3.1, 4.0, 4.6, 7.0])
-            legs += [(luck.uniform(2.5, 3.5), up, 0.0), (luck.uniform(6, 9), 0.05, 0.0), (luck.uniform(1.6, 2.4), -down, 0.0)]
+            legs += [
+                (luck.uniform(2.5, 3.5), up, 0.0),
+                (luck.uniform(6, 9), 0.05, 0.0),
+                (luck.uniform(1.6, 2.4), -down, 0.0),
+            ]
             legs += [(luck.uniform(6, 9), -0.05, 0.0)]
         road = Road(legs)
         rows = [(at, number_of(raw)) for at, raw in road.speed(hz, KMH, refresh_s)]

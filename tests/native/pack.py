@@ -1,12 +1,14 @@
-"""Writes what tests/native/runner.c reads: a setup, a table and inputs, and where the numbers of an output lie."""
+"""Writes what tests/native/packed.h reads: a setup, a table and inputs, and where the numbers of an output lie."""
 
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from agent.core import _setup, ffi
+from agent.core import ffi
 from agent.settings import Settings
+from agent.setup import make_setup
 from agent.vehicle import Table
 from drivers.batch import INPUT_BYTES
 
@@ -22,18 +24,30 @@ TYPES = {"double": "d", "int64_t": "q", "uint8_t": "B", "_Bool": "B"}
 def fields() -> Iterator[tuple[int, int, str]]:
     """(output, offset, type) of every number of every output, as the headers have them."""
     for output, name in enumerate(OUTPUTS):
-        for _, field in ffi.typeof(name).fields:
-            item = field.type.item if field.type.kind == "array" else field.type
-            for index in range(field.type.length if field.type.kind == "array" else 1):
-                yield output, field.offset + index * ffi.sizeof(item), TYPES[item.cname]
+        for offset, kind in _numbers(ffi.typeof(name), 0):
+            yield output, offset, kind
 
 
-def pack(path: Path, settings: Settings, table: Table, inputs: bytes) -> None:
+def _numbers(kind: Any, offset: int) -> Iterator[tuple[int, str]]:
+    """(offset, type) of every number in this type."""
+    if kind.kind == "struct":
+        for _, field in kind.fields:
+            yield from _numbers(field.type, offset + field.offset)
+    elif kind.kind == "array":
+        for index in range(kind.length):
+            yield from _numbers(kind.item, offset + index * ffi.sizeof(kind.item))
+    else:
+        yield offset, TYPES[kind.cname]
+
+
+def pack(
+    path: Path, settings: Settings, table: Table, inputs: bytes, rotation: tuple[float, ...] | None = None
+) -> None:
     """Write it. The machine that packs is little-endian, as every one that reads it."""
     assert sys.byteorder == "little"
     assert len(inputs) % INPUT_BYTES == 0
     keep: list = []
-    setup = bytes(ffi.buffer(_setup(settings, table, None, keep)))[ffi.sizeof("tbox_table_t") :]
+    setup = bytes(ffi.buffer(make_setup(settings, table, rotation, keep)))[ffi.sizeof("tbox_table_t") :]
     told = [FIELD.pack(output, offset, ord(kind)) for output, offset, kind in fields()]
     messages, cuts = (bytes(ffi.buffer(part)) for part in (keep[0].messages, keep[0].cuts))
     sizes = ffi.sizeof("tbox_message_t"), ffi.sizeof("tbox_cut_t")

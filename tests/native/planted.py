@@ -14,12 +14,12 @@ class Planted:
 
 
 PLANTED = (
-    Planted("queue-overflows", "queue.c", "QUEUE_ROOM - self->count >= QUEUE_STEP", "self->count < QUEUE_ROOM"),
+    Planted("queue-overflows", "queue.h", "QUEUE_ROOM - self->count >= QUEUE_STEP", "self->count < QUEUE_ROOM"),
     Planted("ring-record-torn", "ring.c", "self->size - self->used < bytes)", "self->size - self->used + 8 < bytes)"),
     Planted("obd-length-by-one", "table.c", "if (at + size > length) {", "if (at + size > length + 1U) {"),
     Planted("validity-cut-by-one", "table_check.c", "cut->valid_cut < message->count", "cut->valid_cut <= message->count"),
     Planted("bits-read-beyond", "bits.c", "while (have < bits) {", "while (have <= bits) {"),
-    Planted("frame-not-counted", "input.c", "self->counters.unmapped++;", ""),
+    Planted("frame-not-counted", "frame.c", "if (message == NULL) {\n        self->counters.unmapped++;", "if (message == NULL) {"),
     Planted("nan-gets-in", "signal.c", "!(value >= RANGE[signal].min && value <= RANGE[signal].max)",
             "value < RANGE[signal].min || value > RANGE[signal].max"),
     Planted("time-overflows", "core.c", "return t_us > -TIME_MOST_US && t_us < TIME_MOST_US;",

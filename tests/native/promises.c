@@ -31,11 +31,14 @@ static void check_event(const tbox_event_t *event)
     PROMISE(event->start_us <= event->end_us);
     PROMISE(event->severity <= TBOX_HIGH);
     PROMISE(event->confidence >= 0.0 && event->confidence <= 1.0);
-    PROMISE(event->sources != 0 && (event->sources & ~(TBOX_BY_SPEED | TBOX_BY_IMU | TBOX_BY_GNSS)) == 0);
+    PROMISE(event->sources != 0 && (event->sources & ~(TBOX_BY_SPEED | TBOX_BY_IMU | TBOX_BY_GNSS | TBOX_BY_VEHICLE)) == 0);
+    PROMISE(event->kind != TBOX_POWER_CUT);
+    PROMISE(event->rule < TBOX_RULES);
+    PROMISE(is_nan_or(event->value, -1e10, 1e10));
     PROMISE((event->flags & ~(TBOX_DV_CLIPPED | TBOX_LOCKED)) == 0);
-    PROMISE(event->flags == 0 || is_blow);
+    PROMISE(event->flags == 0 || is_blow || event->kind == TBOX_ROLLOVER);
     PROMISE(!is_bend || event->direction == TBOX_LEFT || event->direction == TBOX_RIGHT);
-    PROMISE(is_bend || is_blow || event->direction == TBOX_NO_SIDE);
+    PROMISE(is_bend || is_blow || event->kind == TBOX_PARKED_IMPACT || event->direction == TBOX_NO_SIDE);
     PROMISE(event->direction <= TBOX_REAR);
     PROMISE(is_nan_or(event->peak_mps2, 0.0, 1e6));
     PROMISE(is_nan_or(event->entry_mps, 0.0, 200.0));
@@ -61,6 +64,7 @@ static void check_sample(const tbox_sample_t *sample)
     PROMISE(sample->judged_us >= 0 && sample->judged_us <= sample->moving_us);
     PROMISE(sample->idle_us >= 0);
     PROMISE(sample->engine <= 2);
+    PROMISE(sample->fatigue_us >= 0 && sample->rest.rest_us >= 0 && sample->rest.driven_us >= 0);
 }
 
 /* Totals only ever grow. */
@@ -73,6 +77,7 @@ static void check_growth(const tbox_sample_t *before, const tbox_sample_t *after
     PROMISE(after->moving_us >= before->moving_us);
     PROMISE(after->idle_us >= before->idle_us);
     PROMISE(after->judged_us >= before->judged_us);
+    PROMISE(after->fatigue_us >= before->fatigue_us);
     PROMISE(after->motion_last_us >= before->motion_last_us);
     PROMISE(after->engine_last_us >= before->engine_last_us);
 }

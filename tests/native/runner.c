@@ -2,54 +2,26 @@
  *
  *     runner FILE [SIZE [quiet]]     feed SIZE inputs at a time (0: all at once); quiet: only the counters
  *
- * The file is made of 8-byte words, little-endian: the magic; the bytes of the setup after its table; counts of messages,
- * cuts, inputs and fields; the fields of each kind of output; then the structs themselves, as they lie in memory. int64_t
- * and double are aligned to 8 bytes on x86-64, aarch64 and armhf (EABI), so all but pointers lies alike on all three.
- *
  * stdout: a line per output, its numbers as C99 hexadecimal doubles; a line of counters. stderr, because it differs
- * between machines: allocations while fed and in all, bytes of stack used by one feed, bytes of a core without ring.
+ * between machines: allocations while fed and in all, bytes of stack used by one feed, bytes of a core without ring, the
+ * longest time of one feed.
  */
-#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "tbox.h"
+#include "packed.h"
 
-#define MAGIC UINT64_C(0x316e75722d786274) /* "tbx-run1" */
 #define STACK_BYTES 65536
 #define PAINT 0xA5
 
-_Static_assert(alignof(int64_t) == 8 && alignof(double) == 8, "the file's structs need words aligned to 8 bytes");
-_Static_assert(sizeof(tbox_input_t) == 80 && offsetof(tbox_input_t, u) == 16, "as drivers/batch.py packs it");
-_Static_assert(offsetof(tbox_setup_t, table) == 0 && sizeof(tbox_table_t) % 8 == 0, "the rest of a setup lies alike");
-
 typedef struct {
-    uint64_t magic;
-    uint64_t setup_bytes; /* after its table */
-    uint64_t message_bytes;
-    uint64_t cut_bytes;
-    uint64_t messages;
-    uint64_t cuts;
-    uint64_t inputs;
-    uint64_t fields;
-} head_t;
-
-/* Where a number of an output lies, and what it is: 'd' double, 'q' int64_t, 'B' one byte. */
-typedef struct {
-    uint64_t output;
-    uint64_t offset;
-    uint64_t type;
-} field_t;
-
-typedef struct {
-    head_t head;
-    const field_t *fields;
-    tbox_setup_t setup;
-    const tbox_input_t *inputs;
+    packed_t told;
     tbox_core_t *core;
     uint64_t fed_allocations;
     size_t deepest;
+    int64_t slowest_ns;
     bool is_quiet;
 } run_t;
 
@@ -116,41 +88,9 @@ __attribute__((noinline)) static size_t stack_used(void)
     return STACK_BYTES - clean;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------------------------- */
-
-static void die(const char *why)
-{
-    fprintf(stderr, "runner: %s\n", why);
-    exit(66);
-}
-
-static void *block(FILE *file, uint64_t count, size_t bytes)
-{
-    void *const memory = aligned_alloc(16, ((size_t)count * bytes + 31) & ~(size_t)15);
-
-    if (memory == NULL || fread(memory, bytes, (size_t)count, file) != count) {
-        die("the file ends too soon");
-    }
-    return memory;
-}
-
-static head_t head_of(FILE *file)
-{
-    head_t head;
-
-    if (fread(&head, sizeof head, 1, file) != 1 || head.magic != MAGIC) {
-        die("not a file of pack.py's");
-    }
-    if (head.setup_bytes != sizeof(tbox_setup_t) - sizeof(tbox_table_t) || head.message_bytes != sizeof(tbox_message_t)
-        || head.cut_bytes != sizeof(tbox_cut_t)) {
-        die("its structs are not those of these headers: build and pack again");
-    }
-    return head;
-}
-
 /* ---- outputs ------------------------------------------------------------------------------------------------------ */
 
-static void print_number(const tbox_output_t *out, const field_t *field)
+static void print_number(const tbox_output_t *out, const packed_field_t *field)
 {
     const uint8_t *const at = (const uint8_t *)&out->u + field->offset;
     double number;
@@ -180,9 +120,9 @@ static void drain(const run_t *self)
             continue;
         }
         printf("%u %lld", out.kind, (long long)out.t_us);
-        for (uint64_t i = 0; i < self->head.fields; i++) {
-            if (self->fields[i].output == out.kind) {
-                print_number(&out, &self->fields[i]);
+        for (uint64_t i = 0; i < self->told.head.fields; i++) {
+            if (self->told.fields[i].output == out.kind) {
+                print_number(&out, &self->told.fields[i]);
             }
         }
         printf("\n");
@@ -208,27 +148,12 @@ static void print_counters(const tbox_core_t *core, size_t ring_bytes)
     free(ring);
 }
 
-static void begin(run_t *self, FILE *file)
+static int64_t now_ns(void)
 {
-    tbox_setup_t *const setup = &self->setup;
+    struct timespec now;
 
-    self->head = head_of(file);
-    self->fields = block(file, self->head.fields, sizeof(field_t));
-    if (fread((uint8_t *)setup + sizeof setup->table, sizeof *setup - sizeof setup->table, 1, file) != 1) {
-        die("the file ends too soon");
-    }
-    setup->table.messages = block(file, self->head.messages, sizeof(tbox_message_t));
-    setup->table.cuts = block(file, self->head.cuts, sizeof(tbox_cut_t));
-    setup->table.message_count = (uint32_t)self->head.messages;
-    setup->table.cut_count = (uint32_t)self->head.cuts;
-    self->inputs = block(file, self->head.inputs, sizeof(tbox_input_t));
-
-    const size_t bytes = tbox_size(setup);
-
-    self->core = tbox_init(aligned_alloc(16, (bytes + 15) & ~(size_t)15), bytes, setup);
-    if (self->core == NULL) {
-        die("the core does not take this setup");
-    }
+    timespec_get(&now, TIME_UTC);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* The stack is measured only where a feed is large: painting it for every input would take minutes. */
@@ -240,26 +165,34 @@ static size_t feed(run_t *self, size_t at, size_t count)
     if (is_measured) {
         paint();
     }
-    const size_t used = tbox_feed(self->core, &self->inputs[at], count);
+    const int64_t begin_ns = now_ns();
+    const size_t used = tbox_feed(self->core, &self->told.inputs[at], count);
+    const int64_t took_ns = now_ns() - begin_ns;
     const size_t stack = is_measured ? stack_used() : 0;
 
     self->fed_allocations += allocations - before;
     self->deepest = stack > self->deepest ? stack : self->deepest;
+    self->slowest_ns = took_ns > self->slowest_ns ? took_ns : self->slowest_ns;
     return used;
 }
 
 int main(int count, char **words)
 {
-    FILE *const file = count > 1 ? fopen(words[1], "rb") : NULL;
     const size_t size = count > 2 ? (size_t)strtoul(words[2], NULL, 10) : 0;
     run_t self = {.is_quiet = count > 3};
 
-    if (file == NULL) {
+    if (count < 2) {
         die("usage: runner FILE [SIZE [quiet]]");
     }
-    begin(&self, file);
-    for (size_t used = 0; used < self.head.inputs;) {
-        const size_t left = (size_t)self.head.inputs - used;
+    packed_read(&self.told, words[1]);
+    const tbox_setup_t *const setup = &self.told.setup;
+
+    self.core = tbox_init(aligned(tbox_size(setup)), tbox_size(setup), setup);
+    if (self.core == NULL) {
+        die("the core does not take this setup");
+    }
+    for (size_t used = 0; used < self.told.head.inputs;) {
+        const size_t left = (size_t)self.told.head.inputs - used;
 
         used += feed(&self, used, size > 0 && size < left ? size : left);
         drain(&self);
@@ -268,8 +201,10 @@ int main(int count, char **words)
         drain(&self);
     }
     drain(&self);
-    print_counters(self.core, self.setup.ring_bytes);
-    fprintf(stderr, "allocations %llu of %llu stack %zu core %zu\n", (unsigned long long)self.fed_allocations,
-            (unsigned long long)allocations, self.deepest, tbox_size(&self.setup) - self.setup.ring_bytes);
+    print_counters(self.core, setup->ring_bytes);
+    fprintf(stderr, "allocations %llu of %llu stack %zu core %zu slowest_ns %lld\n",
+            (unsigned long long)self.fed_allocations,
+            (unsigned long long)allocations, self.deepest, tbox_size(setup) - setup->ring_bytes,
+            (long long)self.slowest_ns);
     return 0;
 }

@@ -23,7 +23,7 @@ static void make_cut(tbox_cut_t *cut, const tbox_message_t *message, uint32_t in
         .mux_from = is_obd ? index * 3U : shape >> 6,
         .mux_to = is_obd ? index * 3U : shape >> 6,
         .mux_cut = !is_obd && index > 0U && (choice & 32) ? (uint16_t)(index - 1U) : TBOX_ALWAYS,
-        .valid_cut = !is_obd && (choice & 64) ? (uint16_t)(message->count - 1U) : TBOX_ALWAYS,
+        .valid_cut = !is_obd && (choice & 64) ? (uint16_t)(message->count - (shape & 1U)) : TBOX_ALWAYS,
         .signal = shape % 32U < TBOX_SIGNALS ? shape % 32U : TBOX_NO_SIGNAL,
         .start_bit = bytes_u8(bytes) % 64U,
         .bits = widths[shape >> 3 & 7U],
@@ -38,6 +38,15 @@ static void make_cut(tbox_cut_t *cut, const tbox_message_t *message, uint32_t in
     }
 }
 
+/* A checksum in byte 0 or beside it and a counter in byte 2, behind the cuts of the message. */
+static void make_check(tbox_cut_t *cuts, const tbox_message_t *message)
+{
+    static const uint8_t widths[TBOX_CHECKS] = {0, 0, 8, 4, 4, 16, 8, 8, 16};
+
+    cuts[0] = (tbox_cut_t){.bits = widths[message->check], .signal = TBOX_NO_SIGNAL};
+    cuts[1] = (tbox_cut_t){.start_bit = 16, .bits = 4, .max = 14.0, .signal = TBOX_NO_SIGNAL};
+}
+
 void wild_table(wild_t *self, bytes_t *bytes)
 {
     const uint8_t count = bytes_u8(bytes) % (WILD_MESSAGES + 1U);
@@ -47,19 +56,27 @@ void wild_table(wild_t *self, bytes_t *bytes)
         tbox_message_t *const message = &self->messages[i];
         const uint8_t shape = bytes_u8(bytes);
         const bool is_obd = i + 1U == count && (shape & 1);
+        const bool is_pgn = !is_obd && ((shape & 16) || (i > 0U && message[-1].kind == TBOX_MESSAGE_PGN));
 
         *message = (tbox_message_t){
-            .id = is_obd ? TBOX_OBD_ID : 0x100U + i,
+            .id = is_obd ? TBOX_OBD_ID : is_pgn ? tbox_table_pgn(0x01000000U + (i << 16U)) : 0x100U + i,
             .first = cuts,
             .count = (uint16_t)(shape >> 1 & 3U),
             .channel = shape & 128 ? TBOX_ANY_CHANNEL : (uint8_t)(shape >> 6 & i),
             .length = is_obd ? 0 : shape & 8 ? 64 : 8,
-            .kind = is_obd ? TBOX_MESSAGE_OBD : TBOX_MESSAGE_PLAIN,
+            .kind = is_obd ? TBOX_MESSAGE_OBD : is_pgn ? TBOX_MESSAGE_PGN : TBOX_MESSAGE_PLAIN,
+            .check = !is_obd && (shape & 32) ? (uint8_t)(1U + (shape >> 1 & 7U)) : TBOX_CHECK_NONE,
+            .slot = (uint8_t)i,
+            .data_ids = {shape, count},
         };
         for (uint32_t j = 0; j < message->count; j++) {
             make_cut(&self->cuts[cuts + j], message, j, bytes);
         }
         cuts += message->count;
+        if (message->check != TBOX_CHECK_NONE) {
+            make_check(&self->cuts[cuts], message);
+            cuts += 2U;
+        }
     }
     self->setup.table = (tbox_table_t){
         .messages = self->messages, .cuts = self->cuts, .message_count = count, .cut_count = cuts};
@@ -230,7 +247,7 @@ static void add_frame(wild_t *self, bytes_t *bytes)
     const uint8_t shape = bytes_u8(bytes);
     tbox_input_t *const input = add(self, TBOX_IN_FRAME);
 
-    input->id = shape & 8 ? 0x7E8U : 0x100U + (shape & 7U);
+    input->id = shape & 8 ? 0x7E8U : shape & 4 ? TBOX_EXTENDED + 0x19000027U + ((shape & 3U) << 16U) : 0x100U + (shape & 3U);
     input->channel = shape >> 4 & 1U;
     input->flags = shape & 32 ? bytes_u8(bytes) : 0U;
     input->length = shape & 64 ? bytes_u8(bytes) : 8U;
