@@ -13,10 +13,11 @@ from typing import Any
 from agent.clock import Stamp
 from agent.codec import Record
 from agent.columns import encode_columns
-from agent.core import Calibration, Event, Rest, Sample
+from agent.core import Calibration, Event, Sample
 from agent.ledger import Ledger
 from agent.resume import Left
 from agent.settings import Samples
+from agent.setup import Rest
 from agent.trip import EventFound, Moment, TripEnded, TripStarted
 
 SAMPLE_US = 1_000_000
@@ -103,7 +104,7 @@ class Account:
         return self._ledger.numbers("evidence", t_us, bodies)
 
     def left(self, interim: dict[str, Any] | None, rest: Rest, stamp: Stamp, boot: int, *, is_clean: bool) -> Left:
-        """What must survive a power cut now: the open trip as it stands and its open samples, and the account of rest."""
+        """What must survive a power cut now: the open trip, its open samples, the account of rest."""
         if interim is None or self._trip_seq is None:
             return Left(boot, stamp, rest, is_clean)
         trip = {"trip": self._trip_seq, "boot": boot}

@@ -14,7 +14,7 @@ from typing import Any
 from agent import __version__, clock, maps, terms, vehicle
 from agent.account import Account
 from agent.codec import Record
-from agent.core import RING_FRAME_BYTES, Calibration, Core, Event, Output, Rest, Sample
+from agent.core import Calibration, Core, Event, Output, Sample
 from agent.errors import SettingsError
 from agent.evidence import Evidence
 from agent.exchange import Confirm, Connect, Publish, Want
@@ -25,6 +25,7 @@ from agent.mqtt import Link
 from agent.outbox import STORE_NAME, Outbox
 from agent.resume import EVERY_US, Left, left_by, rotation_of
 from agent.settings import Settings, rules_id, settings_id
+from agent.setup import RING_FRAME_BYTES, Rest
 from agent.sources import open_rack
 from agent.trip import EventFound, Moment, TripEnded, Trips
 from agent.uplink import Uplink

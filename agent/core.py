@@ -6,9 +6,7 @@ from typing import Any
 
 from agent import _core
 from agent.settings import Settings
-from agent.setup import RING_FRAME_BYTES as RING_FRAME_BYTES
-from agent.setup import Rest as Rest
-from agent.setup import go_on, make_setup
+from agent.setup import NO_REST, Rest, go_on, make_setup
 from agent.vehicle import Table
 from drivers.batch import INPUT_BYTES, SIGNALS
 
@@ -79,7 +77,7 @@ class Sample:
     max_speed_mps: float | None
     engine: str
     fatigue_us: int = 0
-    rest: Rest = Rest()
+    rest: Rest = NO_REST
 
     def value(self, signal: str) -> float | None:
         """The latest value of a catalogue signal, or None when it was never told or is stale."""

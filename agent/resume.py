@@ -7,7 +7,7 @@ import msgspec
 
 from agent.clock import Stamp
 from agent.codec import CodecError, decode, pack, unpack
-from agent.core import Rest
+from agent.setup import Rest
 
 ROTATION_CELLS = 9
 SQUARE = 1e-6
@@ -33,7 +33,7 @@ class Left:
         return pack(asdict(self))
 
     def power_cut(self, now: Stamp, rules: str) -> dict[str, Any]:
-        """The body of the event that this run did not end in order; on the same kernel boot the supply may have held."""
+        """The event that this run did not end in order; on the same kernel boot its supply may have held."""
         gone_us = self.stamp.gone_us(now)
         nothing = dict.fromkeys(
             (

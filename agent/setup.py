@@ -28,6 +28,10 @@ class Rest:
     may_have_rested: bool = False
 
 
+NO_REST = Rest()
+"""Nothing driven, nothing known."""
+
+
 def make_setup(settings: Settings, table: Table, rotation: tuple[float, ...] | None, keep: list[Any]) -> Any:
     """The C setup of these settings; what it points to is put in `keep`."""
     detect, setup = settings.detect, ffi.new("tbox_setup_t *")

@@ -42,6 +42,7 @@ tbox_core_t *tbox_init(void *memory, size_t size, const tbox_setup_t *setup)
     self->now_us = NEVER;
     self->second_us = NEVER;
     self->engine_last_us = NEVER;
+    self->judged_row_us = NEVER;
     judge_init(self);
     watch_init(self);
     return self;
@@ -64,7 +65,9 @@ static void note_engine(tbox_core_t *self, int64_t t_us)
 {
     self->engine_news = ENGINE_OLD;
     if (moment_engine(self, t_us) == ENGINE_RUNS) {
-        self->engine_last_us = moment_engine_last(self, t_us);
+        const int64_t last_us = moment_engine_last(self, t_us);
+
+        self->engine_last_us = last_us > self->engine_last_us ? last_us : self->engine_last_us;
         self->engine_news = moment_engine_last(self, t_us + 1) > t_us ? ENGINE_FOLLOWS : ENGINE_OLD;
     }
 }

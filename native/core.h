@@ -71,6 +71,7 @@ struct tbox_core {
     int64_t now_us;    /* NEVER: no input yet */
     int64_t second_us; /* the next whole second */
     int64_t engine_last_us; /* when the engine was last known to run; NEVER: not yet */
+    int64_t judged_row_us;  /* time of the speed row judged last; an older one of another sensor is not judged again */
     uint8_t engine_news;
     bool is_finished;
 };

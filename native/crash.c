@@ -239,6 +239,7 @@ static bool hear(crash_t *self, const scene_t *scene, pulse_news_t news)
     } else if (news == PULSE_BEGINS && !scene->has_gravity) {
         scene->world->judgements[TBOX_NOT_CRASH_NO_GRAVITY]++;
         self->pulse.is_measuring = false;
+        self->pulse.over = 0;
     } else if (news == PULSE_BEGINS) {
         remember(self, scene);
     } else if (news == PULSE_ENDS) {

@@ -115,16 +115,17 @@ static void judge_crash_row(tbox_core_t *self, const world_t *world, speed_row_t
     if (crash_row(&self->crash, &scene)) {
         block(self, world, self->crash.zero_us);
     }
-    if (!has_imu && loss_step(&self->loss, world, row)) {
+    if ((!has_imu || row == SPEED_RESTART) && loss_step(&self->loss, world, row)) {
         block(self, world, self->loss.from.t_us);
     }
 }
 
 void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
 {
-    if (row == SPEED_TWIN || speed != moment_speed(self, speed->row.t_us)) {
+    if (row == SPEED_TWIN || speed != moment_speed(self, speed->row.t_us) || speed->row.t_us < self->judged_row_us) {
         return;
     }
+    self->judged_row_us = speed->row.t_us;
     const world_t world = judge_world(self, self->now_us);
     const bool engine_runs = moment_engine(self, self->now_us) == ENGINE_RUNS;
 

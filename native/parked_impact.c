@@ -78,7 +78,7 @@ void parked_impact_settle(parked_impact_t *self, const world_t *world, parked_t 
                           const double *rotation)
 {
     const bool is_moved = angle_between(calm, parked->up) < MOVED;
-    const bool is_shaken = self->last_us - self->start_us > SHAKEN_US;
+    const bool is_shaken = self->start_us != NEVER && self->last_us - self->start_us > SHAKEN_US;
 
     if (self->start_us == NEVER || world->now_us - self->last_us < REST_US) {
         return;

@@ -41,13 +41,3 @@ bool signals_take(signals_t *self, uint64_t *values, uint32_t signal, int64_t t_
     self->t_us[signal] = t_us;
     return true;
 }
-
-double in_seconds(int64_t us)
-{
-    return (double)us * 1e-6;
-}
-
-bool is_known(double value)
-{
-    return !isnan(value);
-}

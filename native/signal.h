@@ -41,8 +41,14 @@ static inline double signals_at(const signals_t *self, uint32_t signal, int64_t 
 }
 
 /* Microseconds as seconds. */
-double in_seconds(int64_t us);
+static inline double in_seconds(int64_t us)
+{
+    return (double)us * 1e-6;
+}
 
-bool is_known(double value);
+static inline bool is_known(double value)
+{
+    return !isnan(value);
+}
 
 #endif

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.core import Core, Event, Output, Rest
+from agent.core import Core, Event, Output
 from agent.settings_file import load
+from agent.setup import Rest
 from agent.vehicle import Table
 from drivers import batch
 from tests.road import Timed, drive, packed, us, value

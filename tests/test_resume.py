@@ -8,11 +8,11 @@ import pytest
 from agent import app, clock
 from agent.account import Account
 from agent.clock import Stamp
-from agent.core import Rest
+from agent.maps import load
 from agent.outbox import Outbox
 from agent.resume import Left, left_by
 from agent.settings import Settings, defaults
-from agent.maps import load
+from agent.setup import Rest
 from drivers import batch
 from tests.accounts import ledger
 from tests.road import us, value

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "native"
-FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-tree-slp-vectorize")
+FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno")
 """native/build.py's, which needs cffi; tests/test_native_runner.py holds them alike."""
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla", "-Werror")

@@ -47,10 +47,11 @@ def listen() -> None:
 
     init, feed = Core.__init__, Core.feed
 
-    def keep(self: Core, settings: Any, table: Any, rotation: Any = None) -> None:
-        init(self, settings, table, rotation)
+    def keep(self: Core, settings: Any, table: Any, rotation: Any = None, **more: Any) -> None:
+        init(self, settings, table, rotation, **more)
         self._tape = []
-        TAPES.append(((settings, table, rotation), self._tape))
+        if not more:  # what a tape has no place for is not taped
+            TAPES.append(((settings, table, rotation), self._tape))
 
     def take(self: Core, batch: bytes) -> list:
         self._tape.append(bytes(batch))

@@ -18,7 +18,6 @@ from typing import Any
 
 from drivers.source import boot_us
 
-RCVBUF_BYTES = 1 << 20
 SO_TIMESTAMPNS = 35
 
 
@@ -30,9 +29,11 @@ class Wire:
         self._socket.setblocking(False)
 
     def fileno(self) -> int:
+        """The socket's descriptor."""
         return self._socket.fileno()
 
     def shutdown(self) -> None:
+        """Close it."""
         self._socket.close()
 
 
@@ -45,10 +46,11 @@ class Notes:
 
     def watch(self) -> None:
         """Put ourselves around the rack, the writer and the outbox."""
-        from agent import app  # noqa: PLC0415 - the other reader does without
-        from agent.outbox import Outbox  # noqa: PLC0415
+        from agent.outbox import Outbox  # noqa: PLC0415 - the other reader does without
+        from agent.writer import Writer  # noqa: PLC0415
+        from drivers.rack import Rack  # noqa: PLC0415
 
-        read, put, append = app.Rack.read, app.Writer.put, Outbox.append
+        read, put, append = Rack.read, Writer.put, Outbox.append
 
         def reading(rack: Any, wait_s: float) -> bytes:
             batch = read(rack, wait_s)
@@ -67,18 +69,18 @@ class Notes:
                 self.records.setdefault(record.seq, [0, 0])[1] = boot_us()
             return losses
 
-        app.Rack.read, app.Writer.put, Outbox.append = reading, putting, appending  # type: ignore[method-assign]
+        Rack.read, Writer.put, Outbox.append = reading, putting, appending  # type: ignore[method-assign]
 
 
 def agent(fd: int, config: Path, told: Path) -> int:
     """The daemon, until SIGTERM."""
-    from agent import app  # noqa: PLC0415
+    from agent import app, sources  # noqa: PLC0415
     from agent.settings_file import load  # noqa: PLC0415
     from drivers.socketcan import SocketCan  # noqa: PLC0415
 
     notes = Notes()
     notes.watch()
-    app.open_can = lambda _interface, channel, *, number, **_: SocketCan(Wire(fd), channel, number)  # type: ignore[assignment, arg-type]
+    sources.open_can = lambda _interface, channel, *, number, **_: SocketCan(Wire(fd), channel, number)  # type: ignore[assignment, arg-type]
     code = app.run(load(config, []))
     told.write_text(json.dumps({"first_us": notes.first_us, "records": notes.records}))
     return code
