@@ -38,6 +38,9 @@ for variable, extension in (
 ):
     swap(extension, os.environ.get(variable))
 FOLDER = os.environ.get("TBOX_TAPES")
+TAPE_BYTES_MOST = 2_500_000
+"""Half an hour of a test's drive is not run again for every mutant."""
+
 TAPES: list[tuple[Any, list[bytes]]] = []
 
 
@@ -76,6 +79,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Any:
         tests = json.loads(index.read_text()) if index.exists() else {}
         tapes = []
         for (settings, table, rotation), batches in TAPES:
+            if sum(map(len, batches)) > TAPE_BYTES_MOST:
+                continue
             path = Path(FOLDER) / f"{sum(map(len, tests.values())) + len(tapes)}.run"
             pack(path, settings, table, b"".join(batches), rotation)
             tapes.append(path.name)
