@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -60,6 +60,14 @@ estimators: .venv/.has-test ## acceleration from speed: candidates against the o
 
 crashes: .venv/.has-test ## every crash pulse, rate, range, side, mounting and speed signal: each found once, as it was (5 min)
 	@nice $(BIN)/python -m tests.native.crashes
+
+golden-arch: .venv/.has-test ## golden drives on x86-64, aarch64 and armhf (qemu), whole and frame by frame: the same bytes?
+	@sh .ci/need golden-arch
+	@nice $(BIN)/python -m tests.native.golden_arch
+
+bench: .venv/.has-test ## what core, reader, daemon and replay cost, into out/bench.json; ARGS: core python replay daemon (4 min)
+	@sh .ci/need bench
+	@$(BIN)/python -m tests.native.bench $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import sys
-import time
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -37,9 +36,12 @@ log = logging.getLogger("tbox")
 WAIT_S = 0.25
 """Longest wait for an input; a parked car's loop turns this often."""
 
-GATHER_S = 0.004
+GATHER_S = 0.008
 """While inputs come, a turn is this long at least, so that frames are taken in batches; well under the 15 ms from the
-last frame to its synced record."""
+last frame to its synced record. Writer and link end it sooner."""
+
+TEND_US = 50_000
+"""Where nothing happens, what is kept and told is looked after this often, not with every batch."""
 
 LEAVE_US = 2_000_000
 """At an orderly end the link gets this long to deliver what is there."""
@@ -77,7 +79,7 @@ class Agent:
         self._link_said = "not connected yet"
         self._asked: dict[str, Want] = {}
         self._clock: clock.Reading | None = None
-        self._clock_us = self._journal_us = 0
+        self._clock_us = self._journal_us = self._tend_us = 0
         self._journal: bytes | None = self._left(None, self.core.snapshot(now_us).rest)
 
     def run(self) -> None:
@@ -94,13 +96,19 @@ class Agent:
         now_us = clock.boot_us()
         for output in self.core.feed(batch + tick(now_us)):
             self.held += self._meaning(output, now_us)
+        if self.held or self.rack.is_woken or now_us >= self._tend_us:
+            self._tend(now_us)
+        self.health.turned(now_us)
+        if batch:
+            select.select([self.link.fileno(), self.writer.fileno()], [], [], GATHER_S)
+
+    def _tend(self, now_us: int) -> None:
+        """What is due, kept and told."""
+        self._tend_us = now_us + TEND_US
         self.held += self._due(now_us)
         self._keep(now_us)
         self._tell(now_us / 1e6)
-        self.health.turned(now_us)
         self.systemd.beat(now_us)
-        if batch:
-            time.sleep(GATHER_S)
 
     def _heard(self) -> bytes:
         """What the car said; nothing is read while the writer has no room for what it meant."""

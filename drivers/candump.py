@@ -6,8 +6,8 @@
     (1436509052.249713) can0 20000080#0000000000000000   error: CAN_ERR_FLAG in the identifier
     (1436509052.249713)  can0  7E8   [4]  03 41 0D 32    candump -ta on a screen
 
-What a program writes, one in a million lines aside, is read in C (native/candump.h), and only what that leaves here:
-python-can's reader takes some 10 us a line, this one 5, C 0.1.
+Lines as programs write them are read in C (native/candump.h), what that leaves here. A busy hour is 14 million lines:
+python-can's reader takes 50 s for them, this 3.
 
 A direction (` R`, ` T`) may follow. A channel's number is the digits its name ends with (can0, vcan1); where these are
 missing or taken, the lowest free number, in order of appearance.
@@ -104,16 +104,17 @@ def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
     fast = Fast(channels)
     for block in blocks:
         frames, at = [], 0
-        line = tally.lines_read - block.count(b"\n")
+        read, first = 0, 0
         while at < len(block):
             some, at = fast.read(block, at)
             frames.append(some)
-            line += len(some) // INPUT_BYTES
+            read += len(some) // INPUT_BYTES
             if at < len(block) and len(some) < ROOM * INPUT_BYTES:
                 at, text = _line(block, at)
-                frames.append(_slowly(text, line, channels, tally))
+                first = first or tally.lines_read - block.count(b"\n")
+                frames.append(_slowly(text, first + read, channels, tally))
                 fast.learn()
-                line += 1
+                read += 1
         if packed := b"".join(frames):
             yield packed
 

@@ -36,6 +36,8 @@ class Rack:
     def __init__(self, openers: Mapping[str, Opener], wake_fds: Iterable[int] = ()) -> None:
         self._slots = [_Slot(name, opener) for name, opener in openers.items()]
         self._selector = selectors.DefaultSelector()
+        self.is_woken = False
+        """Whether a wake descriptor called when it was last read."""
         for fd in wake_fds:
             self._selector.register(fd, selectors.EVENT_READ, None)
         self._open_missing()
@@ -43,7 +45,9 @@ class Rack:
     def read(self, wait_s: float) -> bytes:
         """What came within `wait_s` seconds, as packed inputs; empty when nothing did or a wake descriptor called."""
         self._open_missing()
-        ready = [key.data for key, _ in self._selector.select(wait_s) if key.data is not None]
+        slots = [key.data for key, _ in self._selector.select(wait_s)]
+        ready = [slot for slot in slots if slot is not None]
+        self.is_woken = len(ready) < len(slots)
         return b"".join(self._read(slot) for slot in ready)
 
     def missing(self) -> list[str]:

@@ -102,6 +102,7 @@ void motion_by_course(tbox_core_t *self, int64_t t_us, double course_deg);
 void judge_init(tbox_core_t *self);
 void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row);
 world_t judge_world(tbox_core_t *self, int64_t t_us);
+void judge_block(tbox_core_t *self, const world_t *world, int64_t crash_us);
 void judge_force(tbox_core_t *self, const imu_sample_t *sample);
 void judge_second(tbox_core_t *self, int64_t t_us);
 void judge_end(tbox_core_t *self);

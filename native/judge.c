@@ -55,8 +55,8 @@ static scene_t scene_of(const tbox_core_t *self, const world_t *world)
     };
 }
 
-/* After a crash nothing is harsh until the time for its confirmation is over. */
-static void block(tbox_core_t *self, const world_t *world, int64_t crash_us)
+/* After a crash or a rollover nothing is harsh until the time for its confirmation is over. */
+void judge_block(tbox_core_t *self, const world_t *world, int64_t crash_us)
 {
     const int64_t until_us = world->now_us + self->setup.crash.confirm_us;
 
@@ -113,10 +113,10 @@ static void judge_crash_row(tbox_core_t *self, const world_t *world, speed_row_t
                          && scene.has_gravity;
 
     if (crash_row(&self->crash, &scene)) {
-        block(self, world, self->crash.zero_us);
+        judge_block(self, world, self->crash.zero_us);
     }
     if ((!has_imu || row == SPEED_RESTART) && loss_step(&self->loss, world, row)) {
-        block(self, world, self->loss.from.t_us);
+        judge_block(self, world, self->loss.from.t_us);
     }
 }
 
@@ -151,7 +151,7 @@ static void judge_crash_force(tbox_core_t *self, const imu_sample_t *sample)
         scale(self->imu.up, 1.0 / length(self->imu.up), up);
     }
     if (self->imu.step_us <= CRASH_STEP_US && crash_feel(&self->crash, &scene, sample, up)) {
-        block(self, &world, self->crash.zero_us);
+        judge_block(self, &world, self->crash.zero_us);
     }
 }
 
@@ -172,7 +172,7 @@ void judge_second(tbox_core_t *self, int64_t t_us)
     const speed_point_t none = {.t_us = t_us, .mps = (double)NAN};
 
     if (crash_settle(&self->crash, &scene)) {
-        block(self, &world, self->crash.zero_us);
+        judge_block(self, &world, self->crash.zero_us);
     }
     settle(self, &world);
     idling_step(&self->idling, &world, none, moment_engine(self, t_us) == ENGINE_RUNS, self->engine_last_us);

@@ -101,7 +101,7 @@ static void follow_driving(rollover_t *self, const double calm[3], double mps, i
     }
 }
 
-static void tell(rollover_t *self, const world_t *world, uint8_t rule, int64_t since_us, int64_t t_us)
+static int64_t tell(rollover_t *self, const world_t *world, uint8_t rule, int64_t since_us, int64_t t_us)
 {
     tbox_event_t event = alarm_event(TBOX_ROLLOVER, TBOX_HIGH, world, since_us);
 
@@ -115,6 +115,7 @@ static void tell(rollover_t *self, const world_t *world, uint8_t rule, int64_t s
     self->is_down = true;
     self->rolled_us = NEVER;
     self->lying_us = NEVER;
+    return self->upright_us;
 }
 
 /* Since when an angle lasts whose cosine this is; `can_begin` now. */
@@ -129,7 +130,7 @@ static int64_t since(rollover_t *self, int64_t since_us, double cosine, double l
     return since_us == NEVER ? t_us : since_us;
 }
 
-static void judge_roll(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world, int64_t t_us)
+static int64_t judge_roll(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world, int64_t t_us)
 {
     const double cosine = angle_between(self->now, self->usual);
     const bool is_moving = !is_older(self->moved_us, t_us, SPEED_US);
@@ -137,12 +138,13 @@ static void judge_roll(rollover_t *self, const tbox_rollover_rule_t *rule, const
 
     self->rolled_us = since(self, self->rolled_us, cosine, self->roll_cosine, can_begin, t_us);
     if (self->rolled_us != NEVER && t_us - self->rolled_us >= rule->roll_hold_us) {
-        tell(self, world, TBOX_RULE_ROLL, self->rolled_us, t_us);
+        return tell(self, world, TBOX_RULE_ROLL, self->rolled_us, t_us);
     }
+    return NEVER;
 }
 
-static void judge_attitude(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world,
-                           const double calm[3], double mps, int64_t t_us)
+static int64_t judge_attitude(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world,
+                              const double calm[3], double mps, int64_t t_us)
 {
     const double cosine = angle_between(calm, self->usual);
     const bool is_at_rest = is_calm(calm, STILL_MPS2) && !(mps >= RESTING_MPS);
@@ -157,32 +159,32 @@ static void judge_attitude(rollover_t *self, const tbox_rollover_rule_t *rule, c
 
     self->lying_us = is_at_rest ? since(self, self->lying_us, cosine, self->attitude_cosine, can_begin, t_us) : NEVER;
     if (self->lying_us != NEVER && t_us - self->lying_us >= rule->attitude_hold_us) {
-        tell(self, world, TBOX_RULE_ATTITUDE, self->lying_us, t_us);
+        return tell(self, world, TBOX_RULE_ATTITUDE, self->lying_us, t_us);
     }
+    return NEVER;
 }
 
-void rollover_step(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world, const imu_sample_t *sample,
-                   const double calm[3], double mps)
+int64_t rollover_step(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world,
+                      const imu_sample_t *sample, const double calm[3], double mps)
 {
     if (!rule->enabled || (self->t_us != NEVER && sample->t_us <= self->t_us)) {
-        return;
+        return NEVER;
     }
     carry_up(self, sample);
     follow_driving(self, calm, mps, sample->t_us);
     const bool has_gyro = is_known(sample->rate[0] + sample->rate[1] + sample->rate[2]);
+    int64_t began_us = NEVER;
 
     self->t_us = sample->t_us;
     if (self->usual_s < USUAL_LEAST_S || !is_calm(self->usual, CALM_MPS2)) {
-        return;
+        return NEVER;
     }
     if (self->is_down) {
         self->is_down = angle_between(calm, self->usual) < UPRIGHT || !is_calm(calm, STILL_MPS2);
-        return;
+        return NEVER;
     }
     if (has_gyro) {
-        judge_roll(self, rule, world, sample->t_us);
+        began_us = judge_roll(self, rule, world, sample->t_us);
     }
-    if (!self->is_down) {
-        judge_attitude(self, rule, world, calm, mps, sample->t_us);
-    }
+    return self->is_down ? began_us : judge_attitude(self, rule, world, calm, mps, sample->t_us);
 }

@@ -30,8 +30,9 @@ typedef struct {
 
 void rollover_init(rollover_t *self, const tbox_rollover_rule_t *rule);
 
-/* A raw sample; `calm` is the calm force, `mps` the speed now, NaN where nobody tells it. */
-void rollover_step(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world, const imu_sample_t *sample,
-                   const double calm[3], double mps);
+/* A raw sample; `calm` is the calm force, `mps` the speed now, NaN where nobody tells it. When it was last upright, where a rollover
+ * has just been told; else NEVER. */
+int64_t rollover_step(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world,
+                      const imu_sample_t *sample, const double calm[3], double mps);
 
 #endif

@@ -139,7 +139,12 @@ void watch_force(tbox_core_t *self, const imu_sample_t *sample)
     const double mps = alarm_speed(&world);
 
     if (imu_is_fast(&self->imu)) {
-        rollover_step(&watch->rollover, &self->setup.rollover, &world, sample, self->imu.calm.force, mps);
+        const int64_t began_us = rollover_step(&watch->rollover, &self->setup.rollover, &world, sample,
+                                               self->imu.calm.force, mps);
+
+        if (began_us != NEVER) {
+            judge_block(self, &world, began_us);
+        }
     }
     parked_impact_step(&watch->parked_impact, &self->setup.parked_impact, &world, &watch->parked, sample,
                        self->imu.step_us, self->crash.pulse.fall_us);

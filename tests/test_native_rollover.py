@@ -109,6 +109,11 @@ def test_a_rollover_takes_its_speed_signal_along() -> None:
     assert rolls(drive(silent, rolling(to(90, 1.5), 20, gyro=False))) == [("attitude", 90)]
 
 
+def test_a_car_that_lies_on_its_side_is_in_no_bend() -> None:
+    told = drive(speed(True, 20), rolling(to(90, 1.5), 20, gyro=False))
+    assert {e.name for e in told.events()} <= {"rollover", "harsh_braking"}
+
+
 def test_a_box_that_is_turned_in_a_car_that_stands_is_no_rollover() -> None:
     stopped = Road([*AT_15, (10, -1.6, 0), (40, 0, 0)])
     hands = [(at, raw) for at, raw in stopped.imu(50) if at < 55]

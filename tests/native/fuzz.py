@@ -28,7 +28,7 @@ FLAGS = (
 )  # fmt: skip
 FUZZER = ("clang", "-fsanitize=fuzzer,address,undefined")
 PLAIN = ("gcc", "-fsanitize=address,undefined")
-LONGEST_BYTES = 2048
+LONGEST_BYTES = 1024
 
 
 def build(out: Path, native: Path, compiler: tuple[str, ...], *more: str) -> Path:

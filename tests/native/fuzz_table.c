@@ -27,6 +27,24 @@ static void read_table(wild_t *self, bytes_t *bytes)
     PROMISE(table->message_count <= WILD_MESSAGES && table->cut_count <= WILD_CUTS);
 }
 
+/* What table.h says of a table that can be trusted. */
+static void check_sound(const tbox_table_t *table)
+{
+    for (uint32_t i = 0; i < table->message_count; i++) {
+        const tbox_message_t *const message = &table->messages[i];
+
+        PROMISE(message->first <= table->cut_count && message->count <= table->cut_count - message->first);
+        for (uint32_t j = 0; j < message->count; j++) {
+            const tbox_cut_t *const cut = &table->cuts[message->first + j];
+
+            PROMISE(cut->bits >= 1U && cut->bits <= 64U);
+            PROMISE(cut->signal == TBOX_NO_SIGNAL || cut->signal < TBOX_SIGNALS);
+            PROMISE(cut->mux_cut == TBOX_ALWAYS || cut->mux_cut < j);
+            PROMISE(cut->valid_cut == TBOX_ALWAYS || cut->valid_cut < message->count);
+        }
+    }
+}
+
 static void check_decoded(const tbox_table_t *table, const tbox_message_t *message, const tbox_decoded_t *decoded)
 {
     const tbox_cut_t *const cut = &table->cuts[decoded->cut];
@@ -98,6 +116,7 @@ void fuzz_table(bytes_t *bytes)
     table.messages = messages;
     table.cuts = cuts;
     if (heard_truth(tbox_table_check(&table))) {
+        check_sound(&table);
         do {
             decode(&table, bytes);
         } while (bytes->size > 0);

@@ -53,26 +53,26 @@ DIRECT = ("full_queue", "until_the_queue", "memory_that", "not_sound")
 """Words in the names of tests that feed a core by another way than Core.feed."""
 
 TESTS_MOST = 24
-RUN_S = 20
+RUN_S = {"golden": 2, "corpus": 3, "tapes": 12, "pool": 12}
+"""Time of a processor that a run may take before it counts as endless; each takes a tenth to a third of it."""
 
 
-def limit() -> None:
-    """A mutant may run for ever, or print for ever."""
-    resource.setrlimit(resource.RLIMIT_CPU, (RUN_S, RUN_S))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 26, 1 << 26))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def answer(program: Path, *words: Path, keep: Path, what: str) -> tuple[int, list[bytes]]:
+    """How a program ends, and the words it says. A mutant may run for ever, or print for ever."""
 
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (RUN_S[what], RUN_S[what]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-def answer(program: Path, *words: Path, keep: Path) -> tuple[int, bytes]:
-    """What a program says and how it ends."""
     with keep.open("wb") as out:
         made = subprocess.run([program, *words], stdout=out, stderr=subprocess.DEVNULL, preexec_fn=limit, check=False)
-    return made.returncode, keep.read_bytes()
+    return made.returncode, keep.read_bytes().split()
 
 
-def answers(program: Path, tapes: Sequence[Path], keep: Path) -> Iterator[bytes]:
+def answers(program: Path, tapes: Sequence[Path], keep: Path, what: str) -> Iterator[bytes]:
     """A hash of what the runner says to each drive; empty once it has crashed, or will not end."""
-    said = answer(program, *tapes, keep=keep)[1].split()
+    _, said = answer(program, *tapes, keep=keep, what=what)
     yield from said
     yield from (b"" for _ in range(len(tapes) - len(said)))
 
@@ -83,9 +83,8 @@ class Bench:
 
     native: Path = TREE / "native"
     objects: dict[str, bytes] = field(default_factory=dict)
-    golden: list[Path] = field(default_factory=list)
     corpus: list[Path] = field(default_factory=lambda: sorted(CORPUS.iterdir()))
-    heard: tuple[int, bytes] = (0, b"")
+    heard: tuple[int, list[bytes]] = (0, [])
     tapes: dict[str, list[str]] = field(default_factory=dict)
     pool: list[Path] = field(default_factory=list)
     pool_heard: list[bytes] = field(default_factory=list)
@@ -110,14 +109,13 @@ class Bench:
         for drive in all_drives():
             path = OUT / "golden" / f"{drive.name}.run"
             pack(path, drive.settings, drive.table, drive.inputs)
-            self.golden.append(path)
         self._tape()
         links = self.link(OUT, None)
-        self.heard = answer(links.corpus, *self.corpus, keep=OUT / "said")
-        self.pool_heard = answer(links.corpus, *self.pool, keep=OUT / "said")[1].split()
+        self.heard = answer(links.corpus, *self.corpus, keep=OUT / "said", what="corpus")
+        self.pool_heard = answer(links.corpus, *self.pool, keep=OUT / "said", what="pool")[1]
         assert len(self.pool_heard) == len(self.pool), f"{self.pool[len(self.pool_heard)]} breaks a promise"
-        drives = [*self.golden, *(OUT / "tapes").glob("*.run")]
-        self.said = dict(zip(drives, answers(links.runner, drives, OUT / "said"), strict=True))
+        drives = [path for what in ("golden", "tapes") for path in sorted((OUT / what).glob("*.run"))]
+        self.said = dict(zip(drives, answers(links.runner, drives, OUT / "said", "tapes"), strict=True))
         assert all(self.said.values()), "a drive does not run"
 
     def compiled(self, source: Path, out: Path, *more: str) -> bytes:
@@ -221,29 +219,35 @@ def killer(bench: Bench, mutant: Mutant, where: Path) -> str:
 def by_core(bench: Bench, mutant: Mutant, links: Links, where: Path) -> str:
     """Who kills a mutant of the core."""
     runner, corpus = links.runner, links.corpus
-    if differing(bench, runner, bench.golden, where):
+    if differing(bench, runner, "golden", where):
         return "golden"
-    if answer(corpus, *bench.corpus, keep=where / "said") != bench.heard:
+    if answer(corpus, *bench.corpus, keep=where / "said", what="corpus") != bench.heard:
         return "corpus"
+    if bench.pool and is_killed_by_pool(bench, mutant, corpus, where):
+        return "pool"
     tests = candidates(bench, mutant, runner, where)
-    if tests and pytest(tests, {"TBOX_CORE": str(links.extension)}, 300):
-        return "test"
-    said = answer(corpus, *bench.pool, keep=where / "said")[1].split()
+    return "test" if tests and pytest(tests, {"TBOX_CORE": str(links.extension)}, 300) else ""
+
+
+def is_killed_by_pool(bench: Bench, mutant: Mutant, corpus: Path, where: Path) -> bool:
+    """Whether a file that could go into the corpus kills it; which ones is noted."""
+    said = answer(corpus, *bench.pool, keep=where / "said", what="pool")[1]
     said += [b""] * (len(bench.pool) > len(said))  # it broke a promise here
     heard = zip(bench.pool, said, bench.pool_heard, strict=False)
     bench.killers[mutant] = {path for path, now, then in heard if now != then}
-    return ""
+    return bool(bench.killers[mutant])
 
 
-def differing(bench: Bench, runner: Path, drives: Sequence[Path], where: Path) -> set[Path]:
+def differing(bench: Bench, runner: Path, what: str, where: Path) -> set[str]:
     """The drives to which it says something else."""
-    said = zip(drives, answers(runner, drives, where / "said"), strict=True)
-    return {path for path, words in said if words != bench.said[path]}
+    drives = sorted((OUT / what).glob("*.run"))
+    said = zip(drives, answers(runner, drives, where / "said", what), strict=True)
+    return {path.name for path, words in said if words != bench.said[path]}
 
 
 def candidates(bench: Bench, mutant: Mutant, runner: Path, where: Path) -> list[str]:
     """The tests that could see a difference: a tape of theirs comes out otherwise, or they ask without feeding a core."""
-    other = {path.name for path in differing(bench, runner, sorted((OUT / "tapes").glob("*.run")), where)}
+    other = differing(bench, runner, "tapes", where)
     fed = [test for test, tapes in bench.tapes.items() if other.intersection(tapes)]
     asked = [test for test, tapes in bench.tapes.items() if not tapes or any(name in test for name in DIRECT)]
     is_table = mutant.file in OF_TABLES
@@ -266,7 +270,6 @@ def judged(bench: Bench, number: int, mutant: Mutant) -> tuple[Mutant, str]:
 def choose(bench: Bench) -> None:
     """Into the corpus go the files that kill most of those still alive, until no file kills any more."""
     alive = {mutant: set(paths) for mutant, paths in bench.killers.items() if paths}
-    print(f"{len(alive)} of {len(bench.killers)} survivors can be killed by files of the pool")
     while alive:
         votes = Counter(path for paths in alive.values() for path in paths)
         best = max(votes, key=lambda path: (votes[path] / (40 + path.stat().st_size), path.name))
@@ -285,7 +288,7 @@ def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
     by_file: dict[str, Counter[str]] = {}
     for mutant, by in found:
         by_file.setdefault(mutant.file, Counter())[by or "survived"] += 1
-    heads = ("golden", "corpus", "test", "survived", "same", "stillborn")
+    heads = ("golden", "corpus", "pool", "test", "survived", "same", "stillborn")
     total: Counter[str] = sum(by_file.values(), Counter())
     print(f"{'file':24}" + "".join(f"{head:>10}" for head in heads))
     for name, counts in [*sorted(by_file.items()), ("all", total)]:
@@ -295,7 +298,7 @@ def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
     for mutant in survivors:
         print(f"{mutant.file}:{mutant.line}: survived{' (known)' if str(mutant) in reasons else ''}: {mutant}")
     (OUT / "survivors.txt").write_text("".join(f"{mutant}\n" for mutant in survivors))
-    killed = total["golden"] + total["corpus"] + total["test"]
+    killed = sum(total[head] for head in heads[:4])
     alive = [mutant for mutant, by in found if not by]
     equal = sum(str(mutant) in reasons for mutant in alive)
     raw, share = (100 * killed / max(killed + len(alive) - less, 1) for less in (0, equal))

@@ -30,5 +30,5 @@ PLANTED = (
     Planted("confidence-over-one", "harsh.c", "alone + 0.4 * (1.0 - alone)", "alone + 0.8"),
     Planted("rubbish-left", "core.c", "memset(self, 0, sizeof *self);", "memset(self, 0, sizeof *self - 64);"),
     Planted("motion-goes-back", "totals.c", "self->motion_last_us == NEVER || t_us > self->motion_last_us", "true"),
-    Planted("frame-too-long", "socketcan.c", " || frame->len > most) {", ") {"),
+    Planted("frame-too-long", "socketcan.c", "frame->len > most) {", "frame->len > most + 8) {"),
 )  # fmt: skip

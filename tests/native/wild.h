@@ -6,7 +6,7 @@
 #include "bytes.h"
 #include "tbox.h"
 
-enum { WILD_MESSAGES = 4, WILD_CUTS = 20, WILD_INPUTS = 3000 };
+enum { WILD_MESSAGES = 4, WILD_CUTS = 20, WILD_INPUTS = 1200 };
 
 typedef struct {
     tbox_message_t messages[WILD_MESSAGES];

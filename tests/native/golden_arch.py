@@ -4,13 +4,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.compile import compile_map
 from agent.maps import SHIPPED
+from agent.settings import Settings, defaults
 from agent.settings_file import load
 from agent.vehicle import Table
+from tests.golden_drives import all_drives
 from tests.native import bus
 from tests.native.build import ROOT, runner
 from tests.native.pack import pack
@@ -48,7 +50,13 @@ class Drive:
     name: str
     inputs: bytes
     table: Table
-    sets: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=defaults)
+
+
+def golden() -> Iterator[Drive]:
+    """Those of tests/golden."""
+    for drive in all_drives():
+        yield Drive(drive.name, drive.inputs, drive.table, drive.settings)
 
 
 def made() -> Iterator[Drive]:
@@ -59,8 +67,8 @@ def made() -> Iterator[Drive]:
     road = Road([*bus.DRIVE.legs, (20, 0, 0)], blow=blow)
     tilted = ((0.0, -0.8, -0.6), (1.0, 0.0, 0.0), (0.0, -0.6, 0.8))
     hit = packed(road.speed(20, quantum=0.01), road.imu(100, tilted), steady(road.seconds, 5, "rpm", 1500))
-    yield Drive("lively", lively(), empty, quick)
-    yield Drive("lively-mounted", lively(), empty, (*quick, "imu.mounting=vehicle"))
+    yield Drive("lively", lively(), empty, load(None, quick))
+    yield Drive("lively-mounted", lively(), empty, load(None, (*quick, "imu.mounting=vehicle")))
     yield Drive("crash", hit, empty)
     yield Drive("obd-staircase", packed(road.speed(2, quantum=1 / 3.6)), empty)
     OUT.mkdir(parents=True, exist_ok=True)
@@ -87,7 +95,7 @@ def recorded() -> Iterator[Drive]:
 def check(drive: Drive, machines: list[tuple[Machine, Path]]) -> bool:
     """Whether all machines and all splits tell the same; the differing outputs are kept."""
     path = OUT / f"{drive.name}.run"
-    pack(path, load(None, drive.sets), drive.table, drive.inputs)
+    pack(path, drive.settings, drive.table, drive.inputs)
     told = {
         f"{machine.name}, {f'{size} at a time' if size else 'whole'}": tell(machine, program, path, size)
         for machine, program in machines
@@ -122,7 +130,7 @@ def main() -> int:
     machines = [(it, runner(OUT / f"runner-{it.name}", *it.options, compiler=it.compiler)) for it in MACHINES]
     contracted = Machine("aarch64 with contraction", "aarch64-linux-gnu-gcc", ("qemu-aarch64",))
     control = runner(OUT / "runner-contracted", "-static", "-ffp-contract=fast", compiler=contracted.compiler)
-    good = [check(drive, machines) for drives in (made(), recorded()) for drive in drives]
+    good = [check(drive, machines) for drives in (golden(), made(), recorded()) for drive in drives]
     print(f"{sum(good)} of {len(good)} drives: the same bytes on {', '.join(machine.name for machine in MACHINES)}")
     awake = any(differs(path, machines[0], (contracted, control)) for path in sorted(OUT.glob("*.run")))
     print(
