@@ -38,6 +38,6 @@ def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
 
 DRIVERS = ("candump.c", "socketcan.c")
 CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name not in DRIVERS)
-core = builder("agent._core", ["table.h", "rules.h", "tbox.h"], CORE_SOURCES)
+core = builder("agent._core", ["table.h", "tbox.h"], CORE_SOURCES)
 candump = builder("drivers._candump", ["candump.h"], ["candump.c"])
 socketcan = builder("drivers._socketcan", ["socketcan.h"], ["socketcan.c"])

@@ -20,7 +20,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rules.h"
 #include "table.h"
 
 /* cdef: begin */
@@ -82,6 +81,113 @@ typedef struct {
         double number[8];
     } u;
 } tbox_input_t;
+
+/* ---- rules: times in microseconds, the rest in SI units; DETECTION names the defaults ---------------------------- */
+
+typedef struct {
+    double threshold_mps2;
+    double release_mps2;
+    double medium_mps2;
+    double high_mps2;
+    double min_speed_mps; /* braking, cornering: at entry; acceleration: at the end; 0 switches the gate off */
+    int64_t hold_us;
+    int64_t refractory_us;
+    bool enabled;
+} tbox_harsh_rule_t;
+
+typedef struct {
+    double max_speed_mps;
+    int64_t hold_us;
+    bool enabled;
+} tbox_idling_rule_t;
+
+typedef struct {
+    double limit_mps; /* used where no input says the limit; 0: none */
+    double margin_mps;
+    double hysteresis_mps;
+    int64_t hold_us;
+    bool enabled;
+} tbox_speeding_rule_t;
+
+typedef struct {
+    double threshold_mps2;  /* horizontal specific force that triggers */
+    double delta_v_mps;     /* confirms, within 150 ms */
+    double medium_mps;      /* severity by delta-v */
+    double high_mps;
+    double lock_mps;        /* delta-v at which the evidence is locked */
+    double speed_loss_mps2; /* without IMU: loss that triggers */
+    int64_t hold_us;
+    int64_t confirm_us;
+    bool enabled;
+} tbox_crash_rule_t;
+
+/* A level that is passed and held: engine speed (1/min), voltage (V, passed downwards) or coolant (degrees C). */
+typedef struct {
+    double threshold;  /* over_rev: 0 switches the rule off */
+    double hysteresis; /* it ends so much on the other side */
+    int64_t hold_us;
+    bool enabled;
+} tbox_level_rule_t;
+
+typedef struct {
+    double limit_rpm; /* 0 switches the rule off */
+    double coolant_c; /* colder than this it holds */
+    int64_t hold_us;
+    bool enabled;
+} tbox_cold_rule_t;
+
+typedef struct {
+    int64_t driving_us; /* driving without a rest that is too long ... */
+    int64_t warning_us; /* ... and when it is told that it soon will be */
+    int64_t rest_us;    /* a stand this long in one piece is a rest */
+    bool enabled;
+} tbox_fatigue_rule_t;
+
+typedef struct {
+    double roll_deg;     /* by the gyro, while moving */
+    double attitude_deg; /* by gravity, at rest after moving */
+    int64_t roll_hold_us;
+    int64_t attitude_hold_us;
+    bool enabled;
+} tbox_rollover_rule_t;
+
+typedef struct {
+    double threshold_mps2;
+    bool enabled;
+} tbox_parked_rule_t;
+
+typedef struct {
+    double tilt_deg;
+    double min_speed_mps;
+    int64_t hold_us;
+    bool enabled;
+} tbox_tow_rule_t;
+
+typedef struct {
+    double threshold_pct;
+    int64_t settle_us; /* values lie together so long before they are a level */
+    bool enabled;
+} tbox_fuel_rule_t;
+
+typedef struct {
+    double jump_m;     /* farther than it can have driven by so much: a jump */
+    int64_t hold_us;   /* moving without a fix for longer: a loss */
+    bool loss_enabled;
+    bool jamming_enabled;
+} tbox_gnss_rule_t;
+
+/* The account of driving and rest: a sample tells it, and the setup of a later run takes it, so that it outlives a restart. */
+typedef struct {
+    int64_t driven_us;  /* driven since the last rest */
+    int64_t rest_us;    /* how long the present stand lasts, as far as it is known; 0: it moves */
+    int64_t gone_us;    /* setup: time since this was told, -1: not known; sample: 0 */
+    double odometer_m;  /* the car's odometer now; NaN: not known */
+    double lat_deg;     /* where it is; NaN: not known */
+    double lon_deg;
+    bool is_unsure;     /* in the time driven lies a hole of a rest's length, in the midst of driving */
+    bool may_have_rested; /* ... and one at a stand: nothing is judged until the next rest */
+    bool is_there;      /* setup: there is an account to go on from */
+} tbox_rest_t;
 
 enum { TBOX_COMBUSTION, TBOX_HYBRID, TBOX_ELECTRIC };
 
