@@ -43,7 +43,7 @@ last frame to its synced record. Writer and link end it sooner."""
 TEND_US = 50_000
 """Where nothing happens, what is kept and told is looked after this often, not with every batch."""
 
-LEAVE_US = 2_000_000
+LEAVE_US = 5_000_000
 """At an orderly end the link gets this long to deliver what is there."""
 
 WITH_EVIDENCE = ("crash", "rollover")
@@ -243,7 +243,8 @@ class Agent:
             self._keep(now_us)
             self._tell(now_us / 1e6)
             is_told = self.uplink.state != "up" or not any(self.writer.depth.values())
-            if not self.held and (is_told or now_us - since_us > LEAVE_US):
+            is_done = self.writer.is_settled and is_told
+            if not self.held and (is_done or now_us - since_us > LEAVE_US):
                 return
             self.systemd.beat(now_us)
             select.select([self.link.fileno(), self.writer.fileno()], [], [], GATHER_S)

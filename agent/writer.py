@@ -58,6 +58,7 @@ class Writer:
         self._outbox = outbox
         self._queue_bytes = queue_bytes
         self._waiting_bytes = 0
+        self._unsettled = 0
         self._puts: deque[_Put] = deque()
         self._fetches: list[Request] = []
         self._confirms: list[tuple[int, int]] = []
@@ -87,6 +88,7 @@ class Writer:
                 return False
             put = _Put(tuple(records), journal, sum(len(record.raw) for record in records))
             self._waiting_bytes += put.size
+            self._unsettled += 1
             self._puts.append(put)
             self._turn.notify()
         return True
@@ -124,6 +126,11 @@ class Writer:
     def depth(self) -> dict[str, int]:
         """Synced records waiting for confirmation, by lane."""
         return dict(self._depth)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was put is synced and counted in `depth`."""
+        return self._unsettled == 0
 
     @property
     def used_bytes(self) -> int:
@@ -182,6 +189,7 @@ class Writer:
         rows = [(request, self._outbox.pending(*request)) for request in fetches]
         with self._turn:
             self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
+            self._unsettled -= len(group)
             self._news.fetched += rows
             self._ring()
         return True

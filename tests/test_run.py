@@ -130,6 +130,7 @@ def test_a_drive_arrives_whole_and_the_brake_in_it(tmp_path: Path) -> None:
         until(have(subscriber, "event"), "the brake")
         until(have(subscriber, "health", 2), "health")
         assert terminal.stop() == 0
+        until(have(subscriber, "trip_end"), "the end of the trip, told before the daemon left")
         (end,) = subscriber.inbox.bodies("trip_end")
         (brake,) = subscriber.inbox.bodies("event")
         assert end.body["end_reason"] == "agent_stopped"

@@ -65,6 +65,13 @@ def taken(writer: Writer, is_enough: Callable[[News], Any]) -> News:
     return gathered
 
 
+def until_settled(writer: Writer) -> None:
+    """Wait until the depth counts all that was put."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not writer.is_settled:
+        assert time.monotonic() < deadline_s, "never settled"
+
+
 def test_what_is_told_as_synced_is_in_the_store(writer: Writer, outbox: Outbox) -> None:
     assert writer.put(two_boots()[:8])
     assert writer.put(two_boots()[8:])
@@ -88,8 +95,11 @@ def test_a_slow_disk_never_holds_up_the_loop_and_makes_larger_groups(
         disk.reached.wait(PATIENCE_S)
     assert not writer.take()
     assert time.monotonic() - began_s < 1
+    assert not writer.is_settled
     disk.free.set()
     taken(writer, lambda news: len(news.synced) == 18)
+    until_settled(writer)
+    assert sum(writer.depth.values()) == 18
     assert disk.groups == [1, 17]
     assert writer.close()
 

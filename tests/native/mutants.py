@@ -64,6 +64,7 @@ def answer(program: Path, *words: Path, keep: Path, what: str) -> tuple[int, lis
         resource.setrlimit(resource.RLIMIT_CPU, (RUN_S[what], RUN_S[what]))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
 
     with keep.open("wb") as out:
         made = subprocess.run([program, *words], stdout=out, stderr=subprocess.DEVNULL, preexec_fn=limit, check=False)
