@@ -92,8 +92,8 @@ const speed_t *moment_speed(const tbox_core_t *self, int64_t t_us);
 
 /* motion.c: acceleration on vehicle axes, from whatever tells it best, handed to the harsh rules. */
 bool motion_imu_judges(const tbox_core_t *self, int64_t t_us);
-void motion_by_row(tbox_core_t *self, const speed_t *speed);
-void motion_by_force(tbox_core_t *self);
+void motion_by_row(tbox_core_t *self, const world_t *world);
+void motion_by_force(tbox_core_t *self, const world_t *world);
 void motion_feel(tbox_core_t *self, const imu_sample_t *sample);
 void motion_by_yaw(tbox_core_t *self, int64_t t_us, double yaw_radps);
 void motion_by_course(tbox_core_t *self, int64_t t_us, double course_deg);
@@ -113,8 +113,8 @@ void judge_end(tbox_core_t *self);
      | 1U << TBOX_ODOMETER | 1U << TBOX_LON)
 void watch_init(tbox_core_t *self);
 void watch_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value);
-void watch_row(tbox_core_t *self, const speed_t *speed, speed_row_t row);
-void watch_force(tbox_core_t *self, const imu_sample_t *sample);
+void watch_row(tbox_core_t *self, const world_t *world, speed_row_t row);
+void watch_force(tbox_core_t *self, const world_t *world, const imu_sample_t *sample);
 void watch_second(tbox_core_t *self, int64_t t_us);
 void watch_end(tbox_core_t *self);
 void watch_tell(const tbox_core_t *self, tbox_sample_t *out);

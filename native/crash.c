@@ -232,7 +232,7 @@ static bool weigh(crash_t *self, const scene_t *scene)
     return false;
 }
 
-static bool hear(crash_t *self, const scene_t *scene, pulse_news_t news)
+bool crash_hear(crash_t *self, const scene_t *scene, pulse_news_t news)
 {
     if (news == PULSE_SHORT) {
         scene->world->judgements[TBOX_NOT_CRASH_SHORT]++;
@@ -250,19 +250,24 @@ static bool hear(crash_t *self, const scene_t *scene, pulse_news_t news)
     return false;
 }
 
-bool crash_feel(crash_t *self, const scene_t *scene, const imu_sample_t *sample, const double up[3])
+pulse_news_t crash_feel(crash_t *self, const imu_sample_t *sample, const double up[3])
 {
     const bool is_quiet = !self->rule.enabled || (self->quiet_us != NEVER && sample->t_us < self->quiet_us);
     const double threshold_mps2 = is_quiet ? 1e9 : self->rule.threshold_mps2;
 
-    return hear(self, scene, pulse_take(&self->pulse, sample, up, threshold_mps2, self->rule.hold_us));
+    return pulse_take(&self->pulse, sample, up, threshold_mps2, self->rule.hold_us);
+}
+
+bool crash_is_open(const crash_t *self)
+{
+    return self->is_waiting || self->pulse.is_measuring;
 }
 
 bool crash_row(crash_t *self, const scene_t *scene)
 {
     const speed_point_t now = scene->world->speed->row;
 
-    if (now.t_us > self->zero_us && (self->is_waiting || self->pulse.is_measuring)) {
+    if (now.t_us > self->zero_us && crash_is_open(self)) {
         self->lowest_mps = now.mps < self->lowest_mps ? now.mps : self->lowest_mps;
         self->highest_mps = now.mps > self->highest_mps ? now.mps : self->highest_mps;
     }
@@ -277,7 +282,7 @@ bool crash_settle(crash_t *self, const scene_t *scene)
 
         self->tilted = is_tilted ? self->tilted + 1 : 0;
     }
-    return hear(self, scene, pulse_wait(&self->pulse, scene->world->now_us)) || weigh(self, scene);
+    return crash_hear(self, scene, pulse_wait(&self->pulse, scene->world->now_us)) || weigh(self, scene);
 }
 
 void crash_end(crash_t *self, const scene_t *scene)

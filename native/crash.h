@@ -42,8 +42,14 @@ typedef struct {
 
 void crash_init(crash_t *self, const tbox_crash_rule_t *rule);
 
-/* A raw sample. `up` points up on sensor axes. True when a crash is confirmed: it has been told. */
-bool crash_feel(crash_t *self, const scene_t *scene, const imu_sample_t *sample, const double up[3]);
+/* A raw sample. `up` points up on sensor axes. What it says of a blow is to be heard at once. */
+pulse_news_t crash_feel(crash_t *self, const imu_sample_t *sample, const double up[3]);
+
+/* News of a blow. True when a crash is confirmed: it has been told. */
+bool crash_hear(crash_t *self, const scene_t *scene, pulse_news_t news);
+
+/* Whether a blow is being measured, or waits to be confirmed. */
+bool crash_is_open(const crash_t *self);
 
 /* A row of the speed. True when a crash is confirmed. */
 bool crash_row(crash_t *self, const scene_t *scene);

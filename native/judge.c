@@ -41,6 +41,11 @@ world_t judge_world(tbox_core_t *self, int64_t t_us)
     };
 }
 
+static bool has_gravity(const imu_t *imu)
+{
+    return imu->up_s >= 1.0 && imu->size_mps2 > 0.6 * GRAVITY_MPS2 && imu->size_mps2 < 1.6 * GRAVITY_MPS2;
+}
+
 static scene_t scene_of(const tbox_core_t *self, const world_t *world)
 {
     return (scene_t){
@@ -50,8 +55,7 @@ static scene_t scene_of(const tbox_core_t *self, const world_t *world)
         .airbag = signals_at(&self->signals, TBOX_AIRBAG, world->now_us),
         .engine = moment_engine(self, world->now_us),
         .is_parked = self->watch.parked.since_us != NEVER,
-        .has_gravity = self->imu.up_s >= 1.0 && self->imu.size_mps2 > 0.6 * GRAVITY_MPS2
-                       && self->imu.size_mps2 < 1.6 * GRAVITY_MPS2,
+        .has_gravity = has_gravity(&self->imu),
     };
 }
 
@@ -108,12 +112,15 @@ static void learn(tbox_core_t *self, const speed_t *speed, speed_row_t row)
 
 static void judge_crash_row(tbox_core_t *self, const world_t *world, speed_row_t row)
 {
-    const scene_t scene = scene_of(self, world);
     const bool has_imu = !is_older(self->imu.t_us, world->now_us, LIVE_IMU_US) && self->imu.step_us <= CRASH_STEP_US
-                         && scene.has_gravity;
+                         && has_gravity(&self->imu);
 
-    if (crash_row(&self->crash, &scene)) {
-        judge_block(self, world, self->crash.zero_us);
+    if (crash_is_open(&self->crash)) {
+        const scene_t scene = scene_of(self, world);
+
+        if (crash_row(&self->crash, &scene)) {
+            judge_block(self, world, self->crash.zero_us);
+        }
     }
     if ((!has_imu || row == SPEED_RESTART) && loss_step(&self->loss, world, row)) {
         judge_block(self, world, self->loss.from.t_us);
@@ -132,17 +139,15 @@ void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
     sum_up(self, speed, row, engine_runs);
     learn(self, speed, row);
     judge_crash_row(self, &world, row);
-    motion_by_row(self, speed);
+    motion_by_row(self, &world);
     settle(self, &world);
     idling_step(&self->idling, &world, speed->row, engine_runs, self->engine_last_us);
     speeding_step(&self->speeding, &world, speed->row, moment_limit(self, self->now_us), row == SPEED_RESTART);
-    watch_row(self, speed, row);
+    watch_row(self, &world, row);
 }
 
-static void judge_crash_force(tbox_core_t *self, const imu_sample_t *sample)
+static void judge_crash_force(tbox_core_t *self, const world_t *world, const imu_sample_t *sample)
 {
-    const world_t world = judge_world(self, self->now_us);
-    const scene_t scene = scene_of(self, &world);
     double up[3] = {0.0, 0.0, 1.0};
 
     if (self->mounting.is_solved) {
@@ -150,18 +155,29 @@ static void judge_crash_force(tbox_core_t *self, const imu_sample_t *sample)
     } else if (length(self->imu.up) > 0.0) {
         scale(self->imu.up, 1.0 / length(self->imu.up), up);
     }
-    if (self->imu.step_us <= CRASH_STEP_US && crash_feel(&self->crash, &scene, sample, up)) {
-        judge_block(self, &world, self->crash.zero_us);
+    if (self->imu.step_us > CRASH_STEP_US) {
+        return;
+    }
+    const pulse_news_t news = crash_feel(&self->crash, sample, up);
+
+    if (news != PULSE_NOTHING) {
+        const scene_t scene = scene_of(self, world);
+
+        if (crash_hear(&self->crash, &scene, news)) {
+            judge_block(self, world, self->crash.zero_us);
+        }
     }
 }
 
 void judge_force(tbox_core_t *self, const imu_sample_t *sample)
 {
-    judge_crash_force(self, sample);
-    watch_force(self, sample);
+    const world_t world = judge_world(self, self->now_us);
+
+    judge_crash_force(self, &world, sample);
+    watch_force(self, &world, sample);
     motion_feel(self, sample);
     if (imu_take(&self->imu, sample)) {
-        motion_by_force(self);
+        motion_by_force(self, &world);
     }
 }
 

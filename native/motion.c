@@ -35,28 +35,25 @@ static int64_t hold_of(int64_t hold_us, int64_t step_us, int64_t own_us)
     return hold_us > own_us ? hold_us - own_us : 0;
 }
 
-static void judge_along(tbox_core_t *self, reading_t *reading, int64_t own_us)
+static void judge_along(tbox_core_t *self, const world_t *world, reading_t *reading, int64_t own_us)
 {
-    const world_t world = judge_world(self, self->now_us);
-
     reading->hold_us = hold_of(self->setup.braking.hold_us, reading->step_us, own_us);
-    braking_step(&self->braking, &world, reading);
+    braking_step(&self->braking, world, reading);
     reading->hold_us = hold_of(self->setup.acceleration.hold_us, reading->step_us, own_us);
-    acceleration_step(&self->acceleration, &world, reading);
+    acceleration_step(&self->acceleration, world, reading);
     self->forward = *reading;
 }
 
-static void judge_across(tbox_core_t *self, reading_t *reading, int64_t own_us)
+static void judge_across(tbox_core_t *self, const world_t *world, reading_t *reading, int64_t own_us)
 {
-    const world_t world = judge_world(self, self->now_us);
-
     reading->hold_us = hold_of(self->setup.cornering.hold_us, reading->step_us, own_us);
-    cornering_step(&self->cornering, &world, reading);
+    cornering_step(&self->cornering, world, reading);
     self->left = *reading;
 }
 
-void motion_by_row(tbox_core_t *self, const speed_t *speed)
+void motion_by_row(tbox_core_t *self, const world_t *world)
 {
+    const speed_t *const speed = world->speed;
     const slope_t *const slope = &speed->slope;
 
     if (!speed->has_slope || !speed_is_learnt(speed) || motion_imu_judges(self, speed->row.t_us)) {
@@ -73,17 +70,16 @@ void motion_by_row(tbox_core_t *self, const speed_t *speed)
 
     if (reading.step_us > FAST_US) {
         reading.step_us = slope->span_us; /* the slope itself lasts a full refresh */
-        judge_along(self, &reading, reading.step_us);
+        judge_along(self, world, &reading, reading.step_us);
         return;
     }
-    judge_along(self, &reading, slope->span_us / 2);
+    judge_along(self, world, &reading, slope->span_us / 2);
 }
 
 /* The rate of turn about up. Its zero drifts with temperature: it is learnt wherever the car stands. */
-static double yaw_of(tbox_core_t *self, const double up[3])
+static double yaw_of(tbox_core_t *self, const speed_t *speed, const double up[3])
 {
     const double yaw_radps = dot(self->imu.calm.rate, up);
-    const speed_t *const speed = moment_speed(self, self->now_us);
 
     if (is_known(yaw_radps) && speed_is_live(speed, self->now_us) && speed->row.mps < STANDING_MPS) {
         self->lateral.gyro_bias_radps += BIAS_SHARE * (yaw_radps - self->lateral.gyro_bias_radps);
@@ -91,16 +87,16 @@ static double yaw_of(tbox_core_t *self, const double up[3])
     return yaw_radps - self->lateral.gyro_bias_radps;
 }
 
-static void judge_by_gyro(tbox_core_t *self)
+static void judge_by_gyro(tbox_core_t *self, const world_t *world)
 {
-    const speed_t *const speed = moment_speed(self, self->now_us);
+    const speed_t *const speed = world->speed;
     double up[3];
 
     if (self->imu.up_s < 2.0 || !imu_is_live(&self->imu, self->now_us)) {
         return;
     }
     scale(self->imu.up, 1.0 / length(self->imu.up), up);
-    const double yaw_radps = yaw_of(self, up);
+    const double yaw_radps = yaw_of(self, speed, up);
 
     if (!is_known(yaw_radps) || !speed_is_live(speed, self->now_us)) {
         return;
@@ -113,7 +109,7 @@ static void judge_by_gyro(tbox_core_t *self)
         .sources = TBOX_BY_IMU | (speed == &self->gnss ? TBOX_BY_GNSS : TBOX_BY_SPEED),
     };
 
-    judge_across(self, &reading, FILTER_US);
+    judge_across(self, world, &reading, FILTER_US);
 }
 
 /* A raw sample, for the slope of the road. */
@@ -128,7 +124,7 @@ void motion_feel(tbox_core_t *self, const imu_sample_t *sample)
     }
 }
 
-void motion_by_force(tbox_core_t *self)
+void motion_by_force(tbox_core_t *self, const world_t *world)
 {
     const imu_sample_t *const calm = &self->imu.calm;
     const bool is_fast = imu_is_fast(&self->imu);
@@ -138,7 +134,7 @@ void motion_by_force(tbox_core_t *self)
         return; /* a blow is no driving */
     }
     if (!motion_imu_judges(self, self->now_us)) {
-        judge_by_gyro(self);
+        judge_by_gyro(self, world);
         return;
     }
     mounting_turn(&self->mounting, calm->force, vehicle);
@@ -150,9 +146,9 @@ void motion_by_force(tbox_core_t *self)
         .sources = TBOX_BY_IMU,
     };
 
-    judge_along(self, &reading, FILTER_US);
+    judge_along(self, world, &reading, FILTER_US);
     reading.mps2 = vehicle[1];
-    judge_across(self, &reading, FILTER_US);
+    judge_across(self, world, &reading, FILTER_US);
 }
 
 void motion_by_yaw(tbox_core_t *self, int64_t t_us, double yaw_radps)
@@ -176,8 +172,9 @@ void motion_by_yaw(tbox_core_t *self, int64_t t_us, double yaw_radps)
         .sigma_mps2 = YAW_SIGMA_MPS2,
         .sources = speed == &self->gnss ? TBOX_BY_GNSS : TBOX_BY_SPEED,
     };
+    const world_t world = judge_world(self, self->now_us);
 
-    judge_across(self, &reading, FILTER_US);
+    judge_across(self, &world, &reading, FILTER_US);
 }
 
 /* Clockwise degrees from a course to another, -180..180. */
@@ -214,6 +211,8 @@ void motion_by_course(tbox_core_t *self, int64_t t_us, double course_deg)
     };
 
     if (reading.mps2 < COURSE_MOST_MPS2 && reading.mps2 > -COURSE_MOST_MPS2) {
-        judge_across(self, &reading, FILTER_US);
+        const world_t world = judge_world(self, self->now_us);
+
+        judge_across(self, &world, &reading, FILTER_US);
     }
 }

@@ -102,10 +102,10 @@ void watch_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
     }
 }
 
-void watch_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
+void watch_row(tbox_core_t *self, const world_t *world, speed_row_t row)
 {
     watch_t *const watch = &self->watch;
-    const world_t world = judge_world(self, self->now_us);
+    const speed_t *const speed = world->speed;
     const stretch_t stretch = {
         .from_us = speed->row_before.t_us,
         .to_us = speed->row.t_us,
@@ -122,31 +122,30 @@ void watch_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
     } else {
         rest_drive(&watch->rest, &stretch);
         if (speed == &self->car) {
-            gnss_drive(&watch->gnss, &self->setup.gnss, &world, stretch.to_us - stretch.from_us, stretch.moved_us,
+            gnss_drive(&watch->gnss, &self->setup.gnss, world, stretch.to_us - stretch.from_us, stretch.moved_us,
                        stretch.way_m);
         }
     }
-    fatigue_step(&watch->fatigue, &self->setup.fatigue, &world, &watch->rest);
+    fatigue_step(&watch->fatigue, &self->setup.fatigue, world, &watch->rest);
     if (!stretch.stands) {
-        fuel_close(&watch->fuel, &self->setup, &world);
+        fuel_close(&watch->fuel, &self->setup, world);
     }
 }
 
-void watch_force(tbox_core_t *self, const imu_sample_t *sample)
+void watch_force(tbox_core_t *self, const world_t *world, const imu_sample_t *sample)
 {
     watch_t *const watch = &self->watch;
-    const world_t world = judge_world(self, self->now_us);
-    const double mps = alarm_speed(&world);
+    const double mps = alarm_speed(world);
 
     if (imu_is_fast(&self->imu)) {
-        const int64_t began_us = rollover_step(&watch->rollover, &self->setup.rollover, &world, sample,
+        const int64_t began_us = rollover_step(&watch->rollover, &self->setup.rollover, world, sample,
                                                self->imu.calm.force, mps);
 
         if (began_us != NEVER) {
-            judge_block(self, &world, began_us);
+            judge_block(self, world, began_us);
         }
     }
-    parked_impact_step(&watch->parked_impact, &self->setup.parked_impact, &world, &watch->parked, sample,
+    parked_impact_step(&watch->parked_impact, &self->setup.parked_impact, world, &watch->parked, sample,
                        self->imu.step_us, self->crash.pulse.fall_us);
 }
 
