@@ -8,12 +8,12 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help: ## these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/.has-check ## the environment in .venv, with every tool
 
@@ -68,6 +68,15 @@ golden-arch: .venv/.has-test ## golden drives on x86-64, aarch64 and armhf (qemu
 bench: .venv/.has-test ## what core, reader, daemon and replay cost, into out/bench.json; ARGS: core python replay daemon (4 min)
 	@sh .ci/need bench
 	@$(BIN)/python -m tests.native.bench $(ARGS)
+
+guard: .venv/.has-test ## the transmit guard on every identifier with every beginning of a frame (10 min)
+	@nice $(BIN)/python -m tests.native.guard_prove
+
+guard-mutants: .venv/.has-test ## change the guard in one place at a time: does a test notice? (20 min)
+	@nice $(BIN)/python -m tests.native.guard_mutants $(ARGS)
+
+elm-emulator: .venv/.has-test ## the ELM327 driver against ELM327-emulator, in an environment of its own (non-commercial licence)
+	@$(BIN)/python -m tests.elm_emulator
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Builds the three C extensions; everything else about the package stands in pyproject.toml."""
+"""Builds the four C extensions; everything else about the package stands in pyproject.toml."""
 
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -14,6 +14,6 @@ class AbiWheel(bdist_wheel):
 
 
 setup(
-    cffi_modules=["native/build.py:core", "native/build.py:candump", "native/build.py:socketcan"],
+    cffi_modules=[f"native/build.py:{name}" for name in ("core", "candump", "guard", "socketcan")],
     cmdclass={"bdist_wheel": AbiWheel},
 )

@@ -7,7 +7,7 @@ begin, BEFORE_SAMPLES at most.
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from agent.clock import Stamp
@@ -17,7 +17,6 @@ from agent.core import Calibration, Event, Sample
 from agent.ledger import Ledger
 from agent.resume import Left
 from agent.settings import Samples
-from agent.setup import Rest
 from agent.trip import EventFound, Moment, TripEnded, TripStarted
 
 SAMPLE_US = 1_000_000
@@ -54,6 +53,11 @@ class Account:
     def is_driving(self) -> bool:
         """Whether a trip is open and numbered."""
         return self._trip_seq is not None
+
+    @property
+    def trip_seq(self) -> int | None:
+        """The seq of the open trip's `trip_start`; None: no trip is open."""
+        return self._trip_seq
 
     def recover(self, left: Left | None, now: Stamp, t_us: int) -> list[Record]:
         """Close what a run that did not end in order left open: its last samples, and its trip as `power_cut`."""
@@ -103,13 +107,13 @@ class Account:
         """What a crash leaves, under one seal."""
         return self._ledger.numbers("evidence", t_us, bodies)
 
-    def left(self, interim: dict[str, Any] | None, rest: Rest, stamp: Stamp, boot: int, *, is_clean: bool) -> Left:
-        """What must survive a power cut now: the open trip, its open samples, the account of rest."""
+    def left(self, interim: dict[str, Any] | None, left: Left) -> Left:
+        """`left` with the open trip and its open samples: what must survive a power cut now."""
         if interim is None or self._trip_seq is None:
-            return Left(boot, stamp, rest, is_clean)
-        trip = {"trip": self._trip_seq, "boot": boot}
+            return left
+        trip = {"trip": self._trip_seq, "boot": left.boot}
         samples = {**trip, **self._columns()} if self._chunk else None
-        return Left(boot, stamp, rest, is_clean, samples, {**trip, "rules": self._rules_id, **interim})
+        return replace(left, samples=samples, trip_end={**trip, "rules": self._rules_id, **interim})
 
     def _end(self, summary: dict[str, Any], t_us: int) -> list[Record]:
         """The last samples, then the trip's end; the ledger seals it."""

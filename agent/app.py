@@ -2,31 +2,28 @@
 
 import logging
 import os
-import select
-import signal
-import sys
 from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Any
 
-from agent import __version__, clock, maps, terms, vehicle
+from agent import __version__, clock, hours, terms, vehicle
 from agent.account import Account
 from agent.codec import Record
 from agent.core import Calibration, Core, Event, Output, Sample
-from agent.errors import SettingsError
+from agent.delivery import Delivery
 from agent.evidence import Evidence
-from agent.exchange import Confirm, Connect, Publish, Want
 from agent.health import Health, Systemd, Vitals, process
 from agent.key import KEY_NAME, load_or_make
 from agent.ledger import Identity, Ledger
 from agent.mqtt import Link
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.resume import EVERY_US, Left, left_by, rotation_of
 from agent.settings import Settings, rules_id, settings_id
 from agent.setup import RING_FRAME_BYTES, Rest
-from agent.sources import open_rack
+from agent.sources import open_asking, open_rack
 from agent.trip import EventFound, Moment, TripEnded, Trips
+from agent.upkeep import Upkeep
 from agent.uplink import Uplink
 from agent.writer import Writer
 from drivers.batch import tick
@@ -64,8 +61,8 @@ class Agent:
         self.account = Account(self.ledger, settings.samples, rules_id(settings.detect))
         self.evidence = Evidence(settings.store.evidence_mb_per_day * 1_000_000)
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
-        self.link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
-        self.uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
+        link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
+        uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
         self.stamp, left = clock.stamp(), left_by(outbox.recovered())
         rest = (left.rest, left.stamp.gone_us(self.stamp)) if left else None
         self.core = Core(settings, table, rotation_of(outbox.calibration()), rest=rest)
@@ -73,12 +70,14 @@ class Agent:
         now_us = clock.boot_us()
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
         self.held = self._first_records(now_us, table.name, left)
-        self.writer = Writer(outbox)
-        self.rack = open_rack(settings, table, (self.link.fileno(), self.writer.fileno()))
+        self.delivery = Delivery(Writer(outbox), uplink, link)
+        self.rack = open_rack(settings, table, self.delivery.filenos)
+        kept = left.kept if left else {}
+        self.upkeep = Upkeep(settings, now_us, kept.get("power", {}))
+        self.asking = open_asking(settings, table, self.rack, kept.get("asking", {}))
         self.is_stopping = False
-        self._link_said = "not connected yet"
-        self._asked: dict[str, Want] = {}
         self._clock: clock.Reading | None = None
+        self._dated: hours.Dated | None = None
         self._clock_us = self._journal_us = self._tend_us = 0
         self._journal: bytes | None = self._left(None, self.core.snapshot(now_us).rest)
 
@@ -94,27 +93,31 @@ class Agent:
         """Once round: what the car said, what it means, what is kept, what is told."""
         batch = self._heard()
         now_us = clock.boot_us()
+        for body in self.asking.turn(now_us, batch):
+            self.held += self._trouble(body, now_us)
         for output in self.core.feed(batch + tick(now_us)):
             self.held += self._meaning(output, now_us)
         if self.held or self.rack.is_woken or now_us >= self._tend_us:
             self._tend(now_us)
         self.health.turned(now_us)
         if batch:
-            select.select([self.link.fileno(), self.writer.fileno()], [], [], GATHER_S)
+            self.delivery.wait(GATHER_S)
 
     def _tend(self, now_us: int) -> None:
         """What is due, kept and told."""
         self._tend_us = now_us + TEND_US
         self.held += self._due(now_us)
         self._keep(now_us)
-        self._tell(now_us / 1e6)
-        self.systemd.beat(now_us)
+        self._tell(now_us)
+        self.upkeep.tend(now_us)
+        if self.upkeep.wanted is not None and not self.held and self.delivery.writer.is_settled:
+            self.upkeep.sleep(now_us)
 
     def _heard(self) -> bytes:
         """What the car said; nothing is read while the writer has no room for what it meant."""
         if not self.held:
-            return self.rack.read(WAIT_S)
-        select.select([self.writer.fileno()], [], [], GATHER_S)
+            return self.rack.read(self.asking.wait_s(clock.boot_us(), WAIT_S))
+        self.delivery.wait(GATHER_S)
         return b""
 
     def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
@@ -132,12 +135,14 @@ class Agent:
         records = [record for moment in moments for record in self._moment(moment, now_us)]
         match output:
             case Sample():
+                self._note(output)
                 records += self.account.sample(output)
                 self._note_journal(output, now_us)
             case Calibration():
                 records += self.account.calibration(output, now_us)
             case Event():
                 log.info("%s (%s) at %.1f s", output.name, output.severity, output.start_us / 1e6)
+                self.upkeep.show(output, now_us, self._dated.utc_us(now_us) if self._dated else None)
         return records
 
     def _moment(self, moment: Moment, now_us: int) -> list[Record]:
@@ -151,6 +156,21 @@ class Agent:
             bodies = self.evidence.bodies(records[0].seq, self._ring(), now_us)
             records += self.account.evidence(bodies, now_us)
         return records
+
+    def _note(self, sample: Sample) -> None:
+        """A second went by: what may be asked, what runs, whether to sleep."""
+        self.asking.note(sample)
+        frames = sum(counters.get("frames", 0) for counters in self.rack.counters().values())
+        self.upkeep.note(sample, frames, is_queue_empty=not self.delivery.waiting)
+        if self.upkeep.wanted is not None or self.asking.is_unsaved():
+            self._journal = self._left(self.trips.interim(sample, "power_cut"), sample.rest)
+
+    def _trouble(self, body: dict[str, Any], now_us: int) -> list[Record]:
+        """A trouble code or the lamp; that it was told is kept with it, so that nobody is told again."""
+        snapshot = self.core.snapshot(now_us)
+        self._journal = self._left(self.trips.interim(snapshot, "power_cut"), snapshot.rest)
+        log.info("%s", " ".join(str(body[name]) for name in ("dtc", "code", "kind", "ecu") if name in body))
+        return self.ledger.number("dtc", now_us, {"trip": self.account.trip_seq, **body})
 
     def _ring(self) -> bytes:
         """The pre-event ring; empty where it is switched off."""
@@ -167,15 +187,18 @@ class Agent:
 
     def _left(self, interim: dict[str, Any] | None, rest: Rest, *, is_clean: bool = False) -> bytes:
         """The journal as of now."""
-        return self.account.left(interim, rest, clock.stamp(), self.boot, is_clean=is_clean).journal()
+        kept = {"asking": self.asking.state(), "power": self.upkeep.kept()}
+        return self.account.left(interim, Left(self.boot, clock.stamp(), rest, is_clean, kept=kept)).journal()
 
     def _due(self, now_us: int) -> list[Record]:
         """What the time of day asks for: clock, health, a seal."""
         records: list[Record] = []
         is_driving = self.account.is_driving
         if now_us - self._clock_us >= CLOCK_US:
-            self._clock_us, reading = now_us, clock.read_clocks()
-            self.trips.date(reading.dated())
+            self._clock_us = now_us
+            reading = clock.vouched(clock.read_clocks(), self._receiver_utc())
+            self._dated = reading.dated()
+            self.trips.date(self._dated)
             if clock.is_due(self._clock, reading, is_driving=is_driving):
                 self._clock = reading
                 records += self.ledger.number("clock", now_us, reading.body(self.boot))
@@ -186,40 +209,22 @@ class Agent:
             records.append(self.ledger.seal(now_us))
         return records
 
+    def _receiver_utc(self) -> tuple[int, int, int] | None:
+        """UTC beside boot time as a receiver told it, with the bound of its error."""
+        told = getattr(self.rack.source("gnss"), "utc", None)
+        return None if told is None else told()
+
     def _keep(self, now_us: int) -> None:
         """Hand records to the writer; what it has no room for is held, and nothing more is read meanwhile."""
-        news = self.writer.take()
-        self.held += self.ledger.gaps(now_us, news.losses)
-        for (lane, after_seq, limit), rows in news.fetched:
-            want = self._asked.pop(lane, None)
-            if want == (lane, after_seq, limit) and any(now.after_seq == after_seq for now in self._wants(lane)):
-                self.uplink.offer(want, rows)
-        self.uplink.synced(news.synced)
-        if (self.held or self._journal is not None) and self.writer.put(self.held, self._journal):
+        self.held += self.ledger.gaps(now_us, self.delivery.news())
+        if (self.held or self._journal is not None) and self.delivery.writer.put(self.held, self._journal):
             self.held, self._journal = [], None
 
-    def _wants(self, lane: str) -> list[Want]:
-        """What the uplink wants of this lane now."""
-        return [want for want in self.uplink.wants() if want.lane == lane]
-
-    def _tell(self, now_s: float) -> None:
-        """Hear the link, do what the uplink decides."""
-        for sentence in self.uplink.hear(now_s, self.link.answers()):
-            log.info("%s", sentence)
-            self._link_said = sentence
-        self.systemd.status(f"{sum(self.writer.depth.values())} records waiting; {self._link_said}")
-        for want in self.uplink.wants():
-            if want.lane not in self._asked:
-                self._asked[want.lane] = want
-                self.writer.fetch(*want)
-        for action in self.uplink.step(now_s):
-            match action:
-                case Connect():
-                    self.link.connect()
-                case Publish():
-                    self.link.publish(action)
-                case Confirm(seqs):
-                    self.writer.confirm(seqs)
+    def _tell(self, now_us: int) -> None:
+        """What may go now goes; systemd hears how it stands."""
+        self.delivery.tell(now_us / 1e6)
+        self.systemd.status(f"{self.delivery.waiting} records waiting; {self.delivery.said}")
+        self.systemd.beat(now_us)
 
     def _stop(self) -> None:
         """An orderly end: the open trip is closed with its reason, everything is on flash, the broker knows."""
@@ -231,9 +236,9 @@ class Agent:
         self.held.append(self.ledger.seal(now_us))
         self._journal = self._left(None, self.core.snapshot(now_us).rest, is_clean=True)
         self._leave(now_us)
-        self.writer.close()
-        self.link.close()
+        self.delivery.close()
         self.rack.close()
+        self.upkeep.close()
         self.systemd.close()
 
     def _leave(self, since_us: int) -> None:
@@ -241,13 +246,10 @@ class Agent:
         while True:
             now_us = clock.boot_us()
             self._keep(now_us)
-            self._tell(now_us / 1e6)
-            is_told = self.uplink.state != "up" or not any(self.writer.depth.values())
-            is_done = self.writer.is_settled and is_told
-            if not self.held and (is_done or now_us - since_us > LEAVE_US):
+            self._tell(now_us)
+            if not self.held and (self.delivery.is_done or now_us - since_us > LEAVE_US):
                 return
-            self.systemd.beat(now_us)
-            select.select([self.link.fileno(), self.writer.fileno()], [], [], GATHER_S)
+            self.delivery.wait(GATHER_S)
 
     def _frames(self) -> dict[str, int]:
         """The conserved frame counters a seal states."""
@@ -261,28 +263,11 @@ class Agent:
         return Vitals(
             core=self.core.counters(),
             sources=self.rack.counters(),
-            queued=self.writer.depth,
-            store_bytes=self.writer.used_bytes,
-            link=self.uplink.state,
-            uplink=self.uplink.counters(),
+            queued=self.delivery.writer.depth,
+            store_bytes=self.delivery.writer.used_bytes,
+            link=self.delivery.uplink.state,
+            uplink=self.delivery.uplink.counters(),
             process=process(),
+            asking=self.asking.health(clock.boot_us()),
+            upkeep=self.upkeep.health(),
         )
-
-
-def run(settings: Settings) -> int:
-    """The command: everything is checked before anything runs. SettingsError, StorageError, or 0 after a stop."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    if not settings.can and not settings.recording.paths:
-        raise SettingsError('nothing to read: add a [[can]] table, e.g. channel = "can0" (see config/tbox.toml)')
-    table = maps.load(Path(settings.vehicle.map), in_child=True)
-    terms.load(settings, table)
-    state_dir = Path(settings.device.state_dir)
-    outbox = Outbox.open(state_dir / STORE_NAME, settings.store.budget_mb * 1_000_000)
-    for report in outbox.reports:
-        log.warning("%s", report)
-    agent = Agent(settings, table, outbox)
-    signal.signal(signal.SIGTERM, agent.stop)
-    signal.signal(signal.SIGINT, agent.stop)
-    log.info("tbox %s, device %s, boot %d", __version__, agent.device, agent.boot)
-    agent.run()
-    return 0

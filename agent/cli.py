@@ -3,21 +3,12 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from agent import __version__
+from agent import __version__, cli_vehicle
+from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, machine, map_of
 from agent.errors import TboxError
-
-if TYPE_CHECKING:
-    from agent.settings import Settings
-
-EPILOG = (
-    """exit codes: 0 good, 1 a check failed, 2 usage, 66 input, 69 device or broker, 74 storage, 78 configuration"""
-)
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -43,66 +34,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tbox {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_run, _add_replay, _add_decode, _add_report, _add_trips, _add_verify, _add_config, _add_vehicle):
-        add(commands)
+    for make in (_add_run, _add_replay, _add_decode, _add_report, _add_trips, _add_verify, _add_config):
+        make(commands)
+    cli_vehicle.add_vehicle(commands)
+    cli_vehicle.add_doctor(commands)
     return parser
-
-
-Commands = argparse._SubParsersAction  # noqa: SLF001  (argparse has no public name for what add_subparsers returns)
-
-
-def _add(
-    commands: "Commands[argparse.ArgumentParser]", name: str, text: str, do: Command | None
-) -> argparse.ArgumentParser:
-    """A command and what it does."""
-    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EPILOG)
-    if do is not None:
-        parser.set_defaults(command=do)
-    return parser
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings (TOML); `tbox config show` prints all keys"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets",
-        help="one setting by its dotted key, e.g. detect.harsh_braking.threshold_mps2=3.0; beats --config",
-    )  # fmt: skip
-
-
-def _add_inputs(parser: argparse.ArgumentParser, *, vehicle: bool = True) -> None:
-    parser.add_argument(
-        "--format", choices=("candump", "asc", "blf", "trc", "mf4", "nmea", "csv"),
-        help="what the inputs are; without it their content tells",
-    )  # fmt: skip
-    if vehicle:
-        parser.add_argument(
-            "--vehicle", type=Path, metavar="FILE",
-            help="vehicle map or compiled table; without it CAN logs are read as OBD-II answers",
-        )  # fmt: skip
 
 
 def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "run", "the daemon: read the car, keep its trips, deliver them", _run)
-    _add_settings(parser)
+    parser = add(commands, "run", "the daemon: read the car, keep its trips, deliver them", _run)
+    add_settings(parser)
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from agent import app
+    from agent import run
 
-    return app.run(_machine(asked))
+    return run.run(machine(asked))
 
 
 def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(
-        commands, "replay", "run recordings through the same core and trip logic, as fast as it goes", _replay
-    )
+    parser = add(commands, "replay", "run recordings through the same core and trip logic, as fast as it goes", _replay)
     parser.add_argument(
         "inputs", nargs="+", type=Path, metavar="INPUT", help="candump, ASC, BLF, TRC, MF4, NMEA or CSV; gzip too"
     )
-    _add_inputs(parser)
-    _add_settings(parser)
+    add_inputs(parser)
+    add_settings(parser)
     parser.add_argument("--fixes", action="store_true", help="also tell every GNSS epoch")
     parser.add_argument("--json", metavar="-|FILE", help="JSON Lines to stdout or a file; without it a summary")
 
@@ -111,19 +67,12 @@ def _replay(asked: argparse.Namespace) -> int:
     from agent import maps, replay, settings_file
 
     chosen = settings_file.load(asked.config, asked.sets)
-    table = maps.load(_map(asked.vehicle, chosen))
+    table = maps.load(map_of(asked.vehicle, chosen))
     return replay.run(asked.inputs, chosen, table, form=asked.format, fixes=asked.fixes, json_to=asked.json)
 
 
-def _map(named: Path | None, chosen: "Settings") -> Path:
-    """The vehicle map that was named: a file here before one that is shipped; else that of the settings."""
-    if named is None:
-        return Path(chosen.vehicle.map)
-    return named.absolute() if named.is_file() else named
-
-
 def _add_decode(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "decode", "every signal of every frame of a CAN log, as CSV", _decode)
+    parser = add(commands, "decode", "every signal of every frame of a CAN log, as CSV", _decode)
     parser.add_argument("log", type=Path, metavar="LOG", help="candump, ASC, BLF, TRC or MF4; gzip too")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--dbc", type=Path, metavar="FILE", help="decode with this DBC, KCD, SYM or ARXML")
@@ -138,15 +87,15 @@ def _decode(asked: argparse.Namespace) -> int:
 
 
 def _add_report(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "report", "a page with plots: speed, events, track", _report)
+    parser = add(commands, "report", "a page with plots: speed, events, track", _report)
     parser.add_argument(
         "what",
         metavar="TRIP|INPUT",
         help="a trip of this terminal (its number in `tbox trips list`), an exported record file, or a recording",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
-    _add_inputs(parser)
-    _add_settings(parser)
+    add_inputs(parser)
+    add_settings(parser)
 
 
 def _report(asked: argparse.Namespace) -> int:
@@ -156,29 +105,22 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _add_trips(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "trips", "what is on this terminal", None)
+    parser = add(commands, "trips", "what is on this terminal", None)
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    listing = _add(verbs, "list", "one line a trip", _trips_list)
-    show = _add(verbs, "show", "one trip with its events", _trips_show)
-    export = _add(verbs, "export", "the records as they were sealed, for `tbox verify`", _trips_export)
+    listing = add(verbs, "list", "one line a trip", _trips_list)
+    show = add(verbs, "show", "one trip with its events", _trips_show)
+    export = add(verbs, "export", "the records as they were sealed, for `tbox verify`", _trips_export)
     show.add_argument("trip", type=int, help="its number in `tbox trips list`")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     for verb in (listing, show, export):
-        _add_settings(verb)
+        add_settings(verb)
     for verb in (listing, show):
         verb.add_argument("--json", action="store_true", help="for scripts")
 
 
-def _machine(asked: argparse.Namespace) -> "Settings":
-    """This terminal's settings: --config, else the machine's file."""
-    from agent import settings_file
-
-    return settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets)
-
-
 def _state(asked: argparse.Namespace) -> Path:
     """Where this terminal keeps its records."""
-    return Path(_machine(asked).device.state_dir)
+    return Path(machine(asked).device.state_dir)
 
 
 def _trips_list(asked: argparse.Namespace) -> int:
@@ -200,7 +142,7 @@ def _trips_export(asked: argparse.Namespace) -> int:
 
 
 def _add_verify(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "verify", "chain, seals, completeness: what holds and what does not", _verify)
+    parser = add(commands, "verify", "chain, seals, completeness: what holds and what does not", _verify)
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="exported or received records, or a terminal's store"
     )
@@ -215,13 +157,13 @@ def _verify(asked: argparse.Namespace) -> int:
 
 
 def _add_config(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "config", "check, print and describe settings", None)
+    parser = add(commands, "config", "check, print and describe settings", None)
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    check = _add(verbs, "check", "is this file good?", _config_check)
-    show = _add(verbs, "show", "every effective value and where it comes from", _config_show)
-    _add(verbs, "schema", "JSON Schema of the settings", _config_schema)
+    check = add(verbs, "check", "is this file good?", _config_check)
+    show = add(verbs, "show", "every effective value and where it comes from", _config_show)
+    add(verbs, "schema", "JSON Schema of the settings", _config_schema)
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the machine's file")
-    _add_settings(show)
+    add_settings(show)
     show.add_argument("--json", action="store_true", help="for scripts")
 
 
@@ -241,20 +183,6 @@ def _config_schema(asked: argparse.Namespace) -> int:  # noqa: ARG001  (every co
     from agent import config_command
 
     return config_command.schema()
-
-
-def _add_vehicle(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _add(commands, "vehicle", "vehicle maps", None)
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    compiling = _add(verbs, "compile", "a map or DBC to the table the terminal reads", _vehicle_compile)
-    compiling.add_argument("map", type=Path, metavar="MAP|DBC")
-    compiling.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-
-
-def _vehicle_compile(asked: argparse.Namespace) -> int:
-    from agent import compile  # noqa: A004  (the room's name; the builtin is not used here)
-
-    return compile.run(asked.map, asked.output)
 
 
 if __name__ == "__main__":

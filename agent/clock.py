@@ -11,6 +11,12 @@ from agent.hours import Dated
 STEP_US = 100_000
 """A wall clock that moved this much against boot time was stepped."""
 
+GNSS_STEP_US = 500_000
+"""A receiver's word comes with a delay that varies by some tenths of a second."""
+
+DRIFT_SHARE = 10_000
+"""Quartz drifts by one part of so many at most."""
+
 EVERY_US = 600_000_000
 """While driving the relation is written down this often: quartz drifts some 20 µs/s, 12 ms in that time."""
 
@@ -37,7 +43,8 @@ class _Timex(ctypes.Structure):
 class Reading:
     """Both clocks at one instant. `u_us` bounds the error of utc_us; None: nobody vouches for it.
 
-    `source` is "ntp" when the kernel says that chrony, timesyncd or the like keeps its clock right, else "system".
+    `source` is "ntp" when the kernel says that chrony, timesyncd or the like keeps its clock right, "gnss" where only a
+    receiver knows, else "system".
     """
 
     boot_us: int
@@ -103,12 +110,22 @@ def read_clocks() -> Reading:
     return Reading((before_us + after_us) // 2, wall_us, error_us, "system" if error_us is None else "ntp")
 
 
+def vouched(now: Reading, told: tuple[int, int, int] | None) -> Reading:
+    """The reading; where nobody keeps the wall clock right, by a receiver's word: boot time, UTC, error bound."""
+    if now.u_us is not None or told is None:
+        return now
+    boot_us, utc_us, u_us = told
+    age_us = now.boot_us - boot_us
+    return Reading(now.boot_us, utc_us + age_us, u_us + age_us // DRIFT_SHARE, "gnss")
+
+
 def is_due(last: Reading | None, now: Reading, *, is_driving: bool) -> bool:
     """Whether a clock record is due: at the start, after a step, when trust changed, every 10 min of driving."""
     if last is None or last.source != now.source:
         return True
     moved_us = (now.utc_us - now.boot_us) - (last.utc_us - last.boot_us)
-    return abs(moved_us) > STEP_US or (is_driving and now.boot_us - last.boot_us >= EVERY_US)
+    step_us = GNSS_STEP_US if now.source == "gnss" else STEP_US
+    return abs(moved_us) > step_us or (is_driving and now.boot_us - last.boot_us >= EVERY_US)
 
 
 def _kernel_boot() -> str:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from agent import checks, dbc, pids, units, vehicle_map
 from agent.cuts import Heard, Place, Wanted, known_only, obd_message, plain_message
 from agent.errors import TboxError
-from agent.vehicle import ANY_CHANNEL, Message, Table, pack, save
+from agent.vehicle import ANY_CHANNEL, Data, Message, Table, pack, save
 from agent.vehicle_map import Check, Feed, Source, VehicleMap
-from drivers.batch import SIGNAL_INDEX
+from drivers.batch import EXTENDED, SIGNAL_INDEX
 
 
 class Entry(NamedTuple):
@@ -56,7 +56,7 @@ def compile_map(path: Path) -> Table:
     obd = {source.channel: source for source in made.content.source if source.obd}
     rows: dict[int, list[tuple[pids.Pid, Wanted | None]]] = {}
     heard: dict[Place, Heard] = {}
-    for name, feed in made.content.signal.items():
+    for name, feed in sorted(made.content.signal.items(), key=lambda pair: pair[0].startswith("accel_")):
         if feed.pid:
             for channel, row in _answers(made, name, feed, obd):
                 rows.setdefault(channel, []).append((row, _wanted(made, name, feed, row.unit)))
@@ -66,10 +66,26 @@ def compile_map(path: Path) -> Table:
     messages = [plain_message(item.channel, item.message, item.wanted, proofs.get(key)) for key, item in heard.items()]
     messages += [obd_message(channel, found) for channel, found in rows.items()]
     head = made.content.vehicle
-    return _table(head.name or path.stem, head, messages)
+    return _table(head.name or path.stem, head, messages, map(_data, made.content.uds))
 
 
-def _table(name: str, head: vehicle_map.Head, messages: Iterable[Message]) -> Table:
+def _data(item: vehicle_map.Uds) -> Data:
+    """What is asked for, with identifiers as numbers."""
+    return Data(
+        channel=ANY_CHANNEL if item.channel is None else item.channel,
+        to=_identifier(item.to),
+        answer=_identifier(item.answer),
+        did=int(item.did, 16),
+        period_s=item.period_s,
+    )
+
+
+def _identifier(text: str) -> int:
+    """An identifier of 3 or 8 hexadecimal digits."""
+    return int(text, 16) | (EXTENDED if len(text) > 3 else 0)
+
+
+def _table(name: str, head: vehicle_map.Head, messages: Iterable[Message], data: Iterable[Data] = ()) -> Table:
     """Messages in the order the core searches them."""
     ordered = tuple(sorted(messages, key=lambda message: (message.channel, message.id)))
     return Table(
@@ -79,6 +95,7 @@ def _table(name: str, head: vehicle_map.Head, messages: Iterable[Message]) -> Ta
         messages=ordered,
         tank_l=head.tank_l,
         limit_rpm=head.limit_rpm,
+        data=tuple(data),
     )
 
 

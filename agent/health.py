@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ class Vitals:
     link: str
     uplink: Mapping[str, int]
     process: Process
+    asking: Mapping[str, Any] = field(default_factory=dict)
+    """Of each bus or adapter that may be asked: why it is silent, who answers."""
+    upkeep: Mapping[str, Any] = field(default_factory=dict)
+    """Power's state and reason, what the driver was told."""
 
 
 class Health:
@@ -80,6 +84,8 @@ class Health:
                 "resident_bytes": vitals.process.resident_bytes,
                 "anonymous_bytes": vitals.process.anonymous_bytes,
             },
+            "asking": dict(vitals.asking),
+            **vitals.upkeep,
             "cpu_us": vitals.process.cpu_us,
             "loop": {"turns": self._turns, "turn_us_max": self._turn_us_max},
         }

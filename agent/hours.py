@@ -13,7 +13,7 @@ CLOCK_FROM_US = 1_577_836_800_000_000
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """What makes an axis of time UTC: add `offset_us`. `source` says who knows it: ntp, system, recording."""
+    """What makes an axis of time UTC: add `offset_us`. `source` says who knows it: ntp, gnss, system, recording."""
 
     offset_us: int
     source: str

@@ -76,7 +76,12 @@ REASON_WORDS = {
 }
 """Why something was not used or not judged."""
 PART_WORDS = {"roughness": "Smoothness", "fatigue": "Rest", "night": "Night driving", "speeding": "Speed limits"}
-CLOCK_WORDS = {"ntp": "a kept clock", "system": "the terminal's own clock", "recording": "the recording"}
+CLOCK_WORDS = {
+    "ntp": "a kept clock",
+    "gnss": "a receiver",
+    "system": "the terminal's own clock",
+    "recording": "the recording",
+}
 UNKNOWN = "–"  # noqa: RUF001  (the dash of a table's empty cell)
 
 

@@ -17,6 +17,7 @@ from agent import terms
 from agent.core import Calibration, Core, Event, Sample
 from agent.hours import Dated
 from agent.inputs import opened, warn, written
+from agent.overheard import Overheard, overheard_words
 from agent.settings import Settings
 from agent.trip import EventFound, Moment, TripEnded, Trips, TripStarted
 from agent.vehicle import Table
@@ -45,6 +46,7 @@ def replay(
     With `glance_us` also a glance whenever that much time has passed and something was told in it.
     """
     core, trips, last_us = Core(settings, table), Trips(settings.trip, terms.load(settings, table)), 0
+    overheard = Overheard()
     trips.date(Dated(0, "recording") if recording.is_utc else None)
     for batch in chain.from_iterable(_slices(batch, glance_us) for batch in recording.batches()):
         if fixes:
@@ -53,6 +55,7 @@ def replay(
             if not isinstance(output, Event):
                 yield output
             yield from trips.step(output)
+        yield from overheard.step(batch, trips.trip)
         last_us = max(last_us, int.from_bytes(batch[-INPUT_BYTES:][:8], sys.byteorder, signed=True))
         if glance_us:
             yield Glance(core.snapshot(last_us))
@@ -181,6 +184,8 @@ def _print_summary(things: Iterable[Told]) -> None:
                 print(_event_line(event, trip))
             case TripEnded(trip, summary):
                 print(_trip_line(trip, summary))
+            case dict() if thing["record"] == "event":
+                print(f"{thing['start_s']:14.1f} s  {overheard_words(thing)}")
             case dict() if thing["record"] == "counters":
                 rejected = sum(thing["rejected"].values())
                 counts = f"decoded {thing['decoded']}, unmapped {thing['unmapped']}, rejected {rejected}"

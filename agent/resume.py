@@ -1,6 +1,6 @@
 """What a run leaves to the next: the open trip, the account of driving and rest, whether it ended in order. Pure."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ class Left:
     is_clean: bool
     samples: dict[str, Any] | None = None
     trip_end: dict[str, Any] | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What deciders want to know again: how the car is asked, its trouble codes, the battery's account."""
 
     def journal(self) -> bytes:
         """As it is kept on flash."""

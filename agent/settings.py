@@ -8,6 +8,10 @@ from msgspec import Meta, Struct, field
 
 from agent.ranges import span, text
 from agent.rules import Detect
+from agent.settings_notice import Notice
+from agent.settings_obd import Elm, Obd
+from agent.settings_power import Power
+from agent.settings_sensors import Gnss, Imu, Indicator, Supply
 
 
 class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,15 +60,6 @@ class Vehicle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["", "combustion", "hybrid", "electric"],
         Meta(description="what 'engine runs' means; empty: as the map says"),
     ] = ""
-
-
-class Imu(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the acceleration sensor sits in the car."""
-
-    mounting: Annotated[
-        Literal["auto", "vehicle"],
-        Meta(description="auto: any way up, solved while driving; vehicle: its axes are the car's"),
-    ] = "auto"
 
 
 class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,9 +138,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     device: Device = Device()
     can: tuple[Can, ...] = ()
+    elm: tuple[Elm, ...] = ()
+    obd: Obd = Obd()
     recording: Recording = Recording()
     vehicle: Vehicle = Vehicle()
     imu: Imu = Imu()
+    gnss: Gnss = Gnss()
+    supply: Supply = Supply()
+    power: Power = Power()
+    notice: Notice = Notice()
+    indicator: Indicator = Indicator()
     ring: Ring = Ring()
     trip: Trip = Trip()
     samples: Samples = Samples()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from zoneinfo import available_timezones
 
+from agent.core import EVENTS
 from agent.hours import zone
 from agent.settings import Settings
 from drivers.batch import SIGNALS
@@ -21,12 +22,19 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _broker(settings)
     yield from _signals(settings)
     yield from _timezone(settings.device.timezone)
+    yield from _adapters(settings)
+    yield from _notice(settings)
 
 
 def _order(settings: Settings) -> Iterator[Conflict]:
     """Pairs of numbers of which the first may not be the greater."""
     pairs = [("uplink", "backoff_s_min", "backoff_s_max"), ("detect.crash", "medium_mps", "high_mps")]
     pairs.append(("detect.fatigue", "warning_s", "driving_s"))
+    pairs += [
+        ("power", "settle_s", "settle_s_max"),
+        ("power", "floor_v", "watch_v"),
+        ("power", "blind_ah", "budget_ah"),
+    ]
     for name in HARSH:
         pairs += [(f"detect.{name}", "release_mps2", "threshold_mps2"), (f"detect.{name}", "medium_mps2", "high_mps2")]
     pairs.append(("store", "evidence_mb_per_day", "budget_mb"))
@@ -38,6 +46,26 @@ def _order(settings: Settings) -> Iterator[Conflict]:
             keys = ((*table.split("."), low), (*table.split("."), high))
             values = f"{table}.{low} = {getattr(said, low)} is above {high} = {getattr(said, high)}"
             yield keys, f"{values}: lower {low} or raise {high}"
+
+
+def _adapters(settings: Settings) -> Iterator[Conflict]:
+    """Each adapter has its own port and number, beside the buses'."""
+    numbers = [bus.number for bus in settings.can]
+    for at, elm in enumerate(settings.elm):
+        if elm.number in numbers:
+            yield (("elm", at, "number"), ("elm", at)), f"elm[{at}].number = {elm.number} is taken: give it its own"
+        if elm.port in [other.port for other in settings.elm[:at]]:
+            yield (("elm", at, "port"), ("elm", at)), f'elm[{at}].port = "{elm.port}" stands above: open it once'
+        numbers.append(elm.number)
+
+
+def _notice(settings: Settings) -> Iterator[Conflict]:
+    """Only events that there are can be told."""
+    for kind in settings.notice.kinds:
+        if kind not in EVENTS:
+            near = get_close_matches(kind, EVENTS, 1)
+            hint = f"the nearest is {near[0]}" if near else f"known are {' '.join(EVENTS)}"
+            yield (("notice", "kinds"),), f"notice.kinds: {kind!r} is no event; {hint}"
 
 
 def _buses(settings: Settings) -> Iterator[Conflict]:

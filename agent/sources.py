@@ -1,20 +1,28 @@
-"""From settings to devices: which sources this terminal reads, and how each is opened, again and again."""
+"""From settings to devices: which sources this terminal reads, and which of them it may ask."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import SettingsError
-from agent.settings import Can, Settings
+from agent.listening import Listening
+from agent.openers import can_opener, elm_opener, sensors
+from agent.settings import Settings
 from agent.vehicle import Table
-from drivers.can import open_can
 from drivers.errors import DriverError, RecordingError
 from drivers.rack import Opener, Rack
 from drivers.recording import play
 
+if TYPE_CHECKING:
+    from agent.asking import Asking
+
 
 def open_rack(settings: Settings, table: Table, wake_fds: tuple[int, ...]) -> Rack:
-    """Every source the settings name; SettingsError for one that cannot exist."""
-    openers: dict[str, Opener] = {can.channel: _can_opener(can, table) for can in settings.can}
+    """Every source the settings name; SettingsError for one that cannot exist. A bus only listens yet."""
+    openers: dict[str, Opener] = {can.channel: can_opener(can, table) for can in settings.can}
+    openers |= {elm.port: elm_opener(settings, elm, table) for elm in settings.elm}
+    openers |= sensors(settings)
     if settings.recording.paths:
         paths = [Path(path) for path in settings.recording.paths]
         openers["recording"] = partial(play, paths, speed=settings.recording.speed)
@@ -26,16 +34,11 @@ def open_rack(settings: Settings, table: Table, wake_fds: tuple[int, ...]) -> Ra
         raise SettingsError(f"can: {why}") from None
 
 
-def _can_opener(can: Can, table: Table) -> Opener:
-    """How this bus is opened, again and again."""
-    return partial(
-        open_can,
-        can.interface,
-        can.channel,
-        number=can.number,
-        bitrate=can.bitrate or None,
-        fd=can.fd,
-        listen_only=can.listen_only,
-        options=can.options,
-        filters=table.filters(can.number),
-    )
+def open_asking(settings: Settings, table: Table, rack: Rack, kept: Mapping[str, Any]) -> "Asking | Listening":
+    """What these settings let be asked; `kept`: what an earlier run gave as its state."""
+    if settings.obd.ask == "never" or not (settings.elm or any(not can.listen_only for can in settings.can)):
+        return Listening(kept)
+    from agent.asking import Asking  # noqa: PLC0415  (a terminal that only listens needs neither deciders nor ISO-TP)
+    from agent.lines import make_lines  # noqa: PLC0415
+
+    return Asking(make_lines(settings, table, rack, kept), rack)

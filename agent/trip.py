@@ -97,6 +97,11 @@ class Trips:
             moments += self._end(end, reason)
         return moments
 
+    @property
+    def trip(self) -> int | None:
+        """The index of the open trip, once it is numbered."""
+        return None if self._open is None else self._open.trip
+
     def interim(self, now: Sample, reason: str) -> dict[str, Any] | None:
         """The summary of the open, numbered trip as if it ended now for this reason; None when there is none."""
         if self._open is None or self._open.trip is None:

@@ -23,7 +23,7 @@ CHECKS = ("", "counter", "toyota", "honda", "hyundai", "hyundai_fd", "e2e_p1", "
 
 COUNTERS_MAX = 64
 
-VERSION = 2
+VERSION = 3
 HEAD = b"\x93\xaatbox-table"
 """How a compiled table begins: a msgpack array of "tbox-table", version, table. No TOML text begins so."""
 
@@ -79,6 +79,17 @@ class Message:
         return self.cuts[:-2] if self.check else self.cuts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """A data identifier to be asked for (ISO 14229-1, service 22). `to` and `answer`: identifiers, with EXTENDED."""
+
+    channel: U8
+    to: U32
+    answer: U32
+    did: U16
+    period_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class CTable:
     """A table in C: `table` (tbox_table_t *) points into both arrays. Keep this, not only `table`, while it is used."""
@@ -98,6 +109,11 @@ class Table:
     messages: tuple[Message, ...]
     limit_rpm: float = 0.0
     tank_l: float | None = None
+    data: tuple[Data, ...] = ()
+
+    def asked(self, channel: int) -> tuple[Data, ...]:
+        """What is asked for on this channel beside OBD-II."""
+        return tuple(item for item in self.data if item.channel in (channel, ANY_CHANNEL))
 
     def as_c(self, ffi: Any) -> CTable:
         """The same as C arrays of this CFFI door."""

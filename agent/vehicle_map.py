@@ -80,6 +80,20 @@ class Check(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channel: Channel | None = None
 
 
+class Uds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[uds]]: a data identifier that is asked for (ISO 14229-1, service 22) every `period_s`.
+
+    `to` and `answer` are the CAN identifiers of request and answer in hexadecimal, of 8 digits where they have 29 bits.
+    What the answer means is a message of a DBC with the identifier `answer`. Only a map that is trusted is asked by.
+    """
+
+    to: Annotated[str, Meta(pattern="^([0-7][0-9A-Fa-f]{2}|1[0-9A-Fa-f]{7})$")]
+    answer: Annotated[str, Meta(pattern="^([0-7][0-9A-Fa-f]{2}|1[0-9A-Fa-f]{7})$")]
+    did: Annotated[str, Meta(pattern="^[0-9A-Fa-f]{4}$")]
+    period_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 1.0
+    channel: Channel | None = None
+
+
 class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -87,6 +101,7 @@ class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: tuple[Source, ...] = ()
     signal: dict[str, Feed] = {}
     check: dict[str, Check] = {}
+    uds: tuple[Uds, ...] = ()
 
 
 @dataclass(frozen=True)

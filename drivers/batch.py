@@ -20,7 +20,7 @@ INPUT_BYTES = 80
 
 _FRAME = struct.Struct("=qIBBBB64s")
 _VALUE = struct.Struct("=qIBBBBd56x")
-_NUMBERS = struct.Struct("=qIBBBB6d16x")
+_NUMBERS = struct.Struct("=qIBBBB7d8x")
 _TICK = struct.Struct("=qIBBBB64x")
 
 
@@ -40,7 +40,7 @@ def imu(t_us: int, numbers: Iterable[float | None]) -> bytes:
 
 
 def fix(t_us: int, numbers: Iterable[float | None], *, valid: bool) -> bytes:
-    """Latitude, longitude (degrees), speed (m/s), course (degrees), HDOP, satellites; None: not there."""
+    """Latitude, longitude (degrees), speed (m/s), course (degrees), HDOP, satellites, C/N0 (dB-Hz); None: not there."""
     return _present(t_us, FIX, int(valid), numbers)
 
 
@@ -50,8 +50,8 @@ def tick(t_us: int) -> bytes:
 
 
 def _present(t_us: int, kind: int, length: int, numbers: Iterable[float | None]) -> bytes:
-    """An input of up to six numbers, with a bit for each that is there."""
+    """An input of up to seven numbers, with a bit for each that is there."""
     cells = list(numbers)
-    cells += [None] * (6 - len(cells))
+    cells += [None] * (7 - len(cells))
     bits = sum(1 << i for i, cell in enumerate(cells) if cell is not None)
     return _NUMBERS.pack(t_us, 0, kind, 0, length, bits, *(math.nan if cell is None else cell for cell in cells))

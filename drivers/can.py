@@ -1,25 +1,36 @@
 """CAN through python-can: any interface by its name and options; SocketCAN by the batch reader in C on its socket.
 
-Only ever listens: nothing here sends, and where an interface can be told to keep even its acknowledge bit to itself, it
-is. SocketCAN is told so, and its bit rate, by whoever sets the link up:
+A bus begins listen-only: nothing is sent, and where an interface can be told to keep even its acknowledge bit to
+itself, it is. SocketCAN is told so, and its bit rate, by whoever sets the link up:
 `ip link set can0 up type can bitrate 500000 listen-only on`.
+
+Opened otherwise, with a guard, it can be sent on: ThreadedCan.send is the one place that writes through python-can, and
+asks the guard right before; SocketCAN's asks it in C.
 """
 
 import errno
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import can
 from can.interfaces import BACKENDS
 
+from drivers.batch import EXTENDED
 from drivers.errors import DeviceError, DriverError
+from drivers.guard import Guard
 from drivers.inbox import Inbox
 from drivers.message import pack
-from drivers.source import Source, boot_us
+from drivers.source import boot_us
+
+if TYPE_CHECKING:
+    from drivers.socketcan import SocketCan
 
 POLL_S = 0.1
+SEND_S = 0.05
+"""So long a send may wait for an adapter's buffer: a frame of slcan takes 3 ms at 115,200 baud."""
+
 HELD_INPUTS = 16_384
 """Four seconds of a full bus; what does not fit is dropped and counted."""
 
@@ -61,9 +72,11 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
     listen_only: bool = True,
     options: Mapping[str, Any] | None = None,
     filters: Sequence[Mapping[str, Any]] = (),
-) -> Source:
+    guard: Guard | None = None,
+) -> "SocketCan | ThreadedCan":
     """Open a bus; its frames carry the channel `number`. `filters`: what is wanted, as python-can says it; none: all.
 
+    `guard` is what lets frames pass that are sent; listen-only, or without one, none is.
     Raises DriverError when there is no such interface or option, DeviceError when the device is not there.
     """
     if interface not in BACKENDS:
@@ -76,11 +89,13 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
     bus = _open(interface, channel, wanted | dict(options or {}))
     if filters and len(filters) <= FILTERS_MAX:
         bus.set_filters(cast("list[can.typechecking.CanFilter]", filters))
+    if listen_only:
+        guard = None
     if interface == "socketcan":
         from drivers.socketcan import SocketCan  # noqa: PLC0415 - only Linux with its extension built has it
 
-        return SocketCan(bus, channel, number)
-    return ThreadedCan(bus, channel, number)
+        return SocketCan(bus, channel, number, guard)
+    return ThreadedCan(bus, channel, number, guard)
 
 
 def _open(interface: str, channel: str, wanted: Mapping[str, Any]) -> can.BusABC:
@@ -107,12 +122,13 @@ def _listed(wanted: Mapping[str, Any]) -> str:
 class ThreadedCan:
     """Any bus that can only be waited on by blocking: a thread waits, stamps at receive and fills a bounded queue."""
 
-    def __init__(self, bus: can.BusABC, name: str, number: int) -> None:
+    def __init__(self, bus: can.BusABC, name: str, number: int, guard: Guard | None = None) -> None:
         self.name = name
         self._bus = bus
         self._number = number
+        self._guard = guard
         self._inbox = Inbox(HELD_INPUTS)
-        self._counters = {"frames": 0, "dropped": 0, "errors": 0}
+        self._counters = {"frames": 0, "dropped": 0, "errors": 0, "sent": 0, "unsent": 0}
         self._stopping = Event()
         self._thread = Thread(target=self._listen, name=f"tbox-{name}", daemon=True)
         self._thread.start()
@@ -125,8 +141,29 @@ class ThreadedCan:
         """Give the frames that have come; DeviceError when the device went."""
         return self._inbox.take()
 
+    def send(self, t_us: int, identifier: int, data: bytes) -> str:
+        """Put a frame on the bus now, at `t_us` of boot time; waits at most SEND_S. Empty: it went; else why not.
+
+        A reason of the guard's, "listen_only", or "bus" where the adapter did not take it: it is full, or gone, as
+        `read` says next.
+        """
+        if self._guard is None:
+            return "listen_only"
+        if reason := self._guard.frame(t_us, identifier, data):
+            return reason
+        message = can.Message(
+            arbitration_id=identifier & ~EXTENDED, is_extended_id=bool(identifier & EXTENDED), data=data
+        )
+        try:
+            self._bus.send(message, timeout=SEND_S)
+        except (*NONSENSE, can.CanError, OSError):
+            self._counters["unsent"] += 1
+            return "bus"
+        self._counters["sent"] += 1
+        return ""
+
     def counters(self) -> dict[str, int]:
-        """Tell frames received, dropped because nobody read them, and messages that made no sense."""
+        """Tell frames received, dropped because nobody read them, messages that made no sense; sent, not taken."""
         return dict(self._counters)
 
     def close(self) -> None:

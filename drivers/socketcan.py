@@ -1,4 +1,7 @@
-"""SocketCAN: python-can opens and filters the socket, C reads it in batches and turns its stamps to boot time."""
+"""SocketCAN: python-can opens and filters the socket, C reads it in batches and turns its stamps to boot time.
+
+What is sent goes through C as well (tbox_can_send): the guard's verdict and the write are one call.
+"""
 
 import errno
 import os
@@ -8,16 +11,23 @@ import can
 from drivers._socketcan import ffi, lib
 from drivers.batch import INPUT_BYTES
 from drivers.errors import DeviceError
+from drivers.guard import FRAME_BYTES_MAX, REASONS, Guard
 
 ROOM = 256
 """Inputs taken at once; more wait in the kernel, whose counter tells when it ran full."""
 
 
-class SocketCan:
-    """One bus of the kernel. `bus` is python-can's, and is shut down with this."""
+BUSY = (errno.ENOBUFS, errno.EAGAIN)
+"""How a full queue of frames to send shows."""
 
-    def __init__(self, bus: can.BusABC, name: str, number: int) -> None:
+
+class SocketCan:
+    """One bus of the kernel. `bus` is python-can's, and is shut down with this. Without a guard it only listens."""
+
+    def __init__(self, bus: can.BusABC, name: str, number: int, guard: Guard | None = None) -> None:
         self.name = name
+        self._guard = guard and ffi.cast("tbox_guard_t *", guard.address)
+        self._kept = guard
         self._bus = bus
         self._fd = bus.fileno()
         self._self = ffi.new("tbox_can_t *")
@@ -38,9 +48,24 @@ class SocketCan:
             raise DeviceError(f"{self.name}: went while it was read: {why}{fix}")
         return bytes(memoryview(self._room)[: count * INPUT_BYTES])
 
+    def send(self, t_us: int, identifier: int, data: bytes) -> str:
+        """Put a frame on the bus now, at `t_us` of boot time, without waiting. Empty: it went; else why not.
+
+        A reason of the guard's, "listen_only", "busy" where the kernel's queue is full, or "bus" where the link is down
+        or gone: `read` says so next.
+        """
+        if self._guard is None:
+            return "listen_only"
+        if not 0 <= identifier < 1 << 32 or len(data) > FRAME_BYTES_MAX:
+            return "kind"
+        sent = lib.tbox_can_send(self._self, self._guard, t_us, identifier, data, len(data))
+        if sent < 0:
+            return "busy" if -sent in BUSY else "bus"
+        return REASONS[sent]
+
     def counters(self) -> dict[str, int]:
-        """Tell frames received, dropped by the kernel, not understood, stamped only here, stamped by the controller."""
-        names = ("frames", "dropped", "errors", "unstamped", "hardware_stamped")
+        """Tell frames received, dropped, not understood, stamped here, stamped by the controller; sent, not taken."""
+        names = ("frames", "dropped", "errors", "unstamped", "hardware_stamped", "sent", "unsent")
         return {name: getattr(self._self, name) for name in names}
 
     def close(self) -> None:

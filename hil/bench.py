@@ -81,6 +81,15 @@ class Agent:
         """None while it runs."""
         return self._process.poll()
 
+    def send_signal(self, number: int) -> None:
+        """As kill(1) does; nothing when it has ended."""
+        self._process.send_signal(number)
+
+    def kill(self) -> int:
+        """End it at once, as a power cut does; its exit code."""
+        self._process.kill()
+        return self._process.wait()
+
     def stop(self) -> int:
         """Ask it to end, as systemd does; its exit code."""
         if self._process.poll() is None:
@@ -95,9 +104,9 @@ class Agent:
 class CarProcess:
     """The simulated car; `truth` is what it said last about itself."""
 
-    def __init__(self, bus: Sequence[str]) -> None:
+    def __init__(self, bus: Sequence[str], module: str = "hil.car") -> None:
         self._process = subprocess.Popen(  # noqa: S603 # our own words
-            [sys.executable, "-m", "hil.car", *bus],
+            [sys.executable, "-m", module, *bus],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -36,6 +36,11 @@ class Broker:
     version: str
     port: int
     process: subprocess.Popen[bytes]
+    folder: Path
+
+    def again(self) -> "Broker":
+        """Another one on the same port, once this one has been stopped: it knows nobody. BrokerError."""
+        return _started(self.folder, self.port, is_embedded=self.name == "amqtt")
 
     def stop(self) -> None:
         """End it; it keeps nothing."""
@@ -62,23 +67,30 @@ def find_mosquitto() -> str | None:
 
 def start(folder: Path, *, embedded: bool = False) -> Broker:
     """A broker that takes connections when this returns; `folder` holds its settings and log. BrokerError."""
-    mosquitto = None if embedded else find_mosquitto()
-    log = folder / "broker.log"
-    for _ in range(ATTEMPTS):
-        port = free_port()
-        command = _amqtt(port) if mosquitto is None else _mosquitto(mosquitto, port, folder)
-        with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603 # our own words
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        if mosquitto is None:
-            broker = Broker("amqtt", "3.1.1", port, process)
-        else:
-            broker = Broker("mosquitto", "5", port, process)
-        if _is_up(broker):
-            return broker
+    is_embedded = embedded or find_mosquitto() is None
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _started(folder, free_port(), is_embedded=is_embedded)
+        except BrokerError:
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("ATTEMPTS is at least 1")
+
+
+def _started(folder: Path, port: int, *, is_embedded: bool) -> Broker:
+    """One that takes connections on this port. BrokerError."""
+    mosquitto, log = find_mosquitto(), folder / "broker.log"
+    command = _amqtt(port) if is_embedded or mosquitto is None else _mosquitto(mosquitto, port, folder)
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603 # our own words
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    name, version = ("amqtt", "3.1.1") if is_embedded else ("mosquitto", "5")
+    broker = Broker(name, version, port, process, folder)
+    if not _is_up(broker):
         broker.stop()
-    raise BrokerError(f"{broker.name} did not start; it said: {log.read_text(errors='replace')[-500:].strip()}")
+        raise BrokerError(f"{name} did not start; it said: {log.read_text(errors='replace')[-500:].strip()}")
+    return broker
 
 
 def _mosquitto(path: str, port: int, folder: Path) -> list[str]:

@@ -91,35 +91,36 @@ def drive(legs: Sequence[Leg]) -> Iterator[State]:
             yield state
 
 
-def advance(state: State, leg: Leg, share: float) -> State:
+def advance(state: State, leg: Leg, share: float, step_s: float = STEP_S) -> State:
     """The state one step later; `share` is how much of the leg is over then, 0..1."""
     if leg.blow_mps:
         forward = -leg.blow_mps * math.pi / (2 * leg.lasts_s) * math.sin(math.pi * share)
     else:
-        forward = _slew(state.forward_mps2, leg.forward_mps2)
-    speed = state.speed_mps + (state.forward_mps2 + forward) / 2 * STEP_S
+        forward = _slew(state.forward_mps2, leg.forward_mps2, step_s)
+    speed = state.speed_mps + (state.forward_mps2 + forward) / 2 * step_s
     if speed <= 0:
         forward, speed = max(0.0, forward), 0.0
-    left = _slew(state.left_mps2, leg.left_mps2) if speed > 1 else 0.0
-    moved = (state.speed_mps + speed) / 2 * STEP_S
+    left = _slew(state.left_mps2, leg.left_mps2, step_s) if speed > 1 else 0.0
+    moved = (state.speed_mps + speed) / 2 * step_s
     return _moved(
         replace(
             state,
-            time_s=round(state.time_s + STEP_S, 6),
+            time_s=round(state.time_s + step_s, 6),
             speed_mps=speed,
             forward_mps2=forward,
             left_mps2=left,
             yaw_radps=left / speed if left else 0.0,
-            coolant_c=min(WARM_C, state.coolant_c + 0.12 * STEP_S),
+            coolant_c=min(WARM_C, state.coolant_c + 0.12 * step_s),
             airbag=state.airbag or (leg.blow_mps > 6 and share > 0.3),
         ),
         moved,
+        step_s,
     )
 
 
-def _moved(state: State, moved_m: float) -> State:
+def _moved(state: State, moved_m: float, step_s: float) -> State:
     """The state after `moved_m` along its heading, which turns with the yaw rate."""
-    heading = state.heading_rad - state.yaw_radps * STEP_S
+    heading = state.heading_rad - state.yaw_radps * step_s
     return replace(
         state,
         heading_rad=heading,
@@ -129,7 +130,7 @@ def _moved(state: State, moved_m: float) -> State:
     )
 
 
-def _slew(now_mps2: float, wanted_mps2: float) -> float:
+def _slew(now_mps2: float, wanted_mps2: float, step_s: float) -> float:
     """Acceleration one step nearer to what is wanted."""
-    reach = JERK_MPS3 * STEP_S
+    reach = JERK_MPS3 * step_s
     return now_mps2 + min(reach, max(-reach, wanted_mps2 - now_mps2))

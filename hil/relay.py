@@ -28,7 +28,8 @@ class Relay:
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._wanted, self._going = True, True
+        self._wanted, self._going, self._is_forgetting = True, True, False
+        self._forgotten: list[socket.socket] = []
         self._settled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
@@ -45,6 +46,14 @@ class Relay:
     def mend(self) -> None:
         """Take connections again; done when this returns."""
         self._change(wanted=True)
+
+    def forget(self) -> None:
+        """Lose the connections there are: they stand half-open and pass nothing on, and nobody is told.
+
+        So does a network that lost its memory of them. New ones work; done when this returns.
+        """
+        self._is_forgetting = True
+        self._change(wanted=self._wanted)
 
     def close(self) -> None:
         """Cut it for good."""
@@ -75,7 +84,17 @@ class Relay:
             self._pass_on(ready)
 
     def _obey(self) -> None:
-        """Be cut or not, as wanted."""
+        """Be cut or not, as wanted; forget what is to be forgotten."""
+        if self._is_forgetting:
+            self._is_forgetting = False
+            self._forgotten += self._peers
+            for sock in self._peers:
+                self._selector.unregister(sock)
+            self._peers.clear()
+        if not self._wanted:
+            for sock in self._forgotten:
+                sock.close()
+            self._forgotten.clear()
         if self._wanted and self._listener is None:
             self._listener = socket.create_server((HOST, self.port))
             self._selector.register(self._listener, selectors.EVENT_READ)

@@ -96,9 +96,14 @@ class Inbox:
 class Subscriber:
     """An MQTT client that fills an inbox from a thread of its own; look at the inbox with `lock` held."""
 
-    def __init__(self, host: str, port: int, version: str, on_record: Callable[[Record], None]) -> None:
-        """Subscribe; `version` is "5" or "3.1.1". `on_record` is called, in that thread, for each new record."""
-        self.inbox = Inbox()
+    def __init__(
+        self, host: str, port: int, version: str, on_record: Callable[[Record], None], inbox: Inbox | None = None
+    ) -> None:
+        """Subscribe; `version` is "5" or "3.1.1". `on_record` is called, in that thread, for each new record.
+
+        An `inbox` that is given is filled further.
+        """
+        self.inbox = Inbox() if inbox is None else inbox
         self.lock = threading.Lock()
         self._on_record = on_record
         self._subscribed = threading.Event()

@@ -7,7 +7,7 @@
 
 double alarm_speed(const world_t *world)
 {
-    return world->speed->count > 0 && speed_is_live(world->speed, world->now_us) ? world->speed->row.mps : (double)NAN;
+    return speed_is_live(world->speed, world->now_us) ? world->speed->row.mps : (double)NAN;
 }
 
 tbox_event_t alarm_event(uint8_t kind, uint8_t severity, const world_t *world, int64_t start_us)
@@ -24,7 +24,6 @@ tbox_event_t alarm_event(uint8_t kind, uint8_t severity, const world_t *world, i
         .exit_mps = mps,
         .delta_v_mps = (double)NAN,
         .delta_v_s = (double)NAN,
-        .confidence = 1.0,
         .value = (double)NAN,
         .lat_deg = world->lat_deg,
         .lon_deg = world->lon_deg,
@@ -85,10 +84,10 @@ void level_end(level_t *self, const level_kind_t *kind, const world_t *world)
     self->is_open = false;
 }
 
-bool level_step(level_t *self, const level_kind_t *kind, const world_t *world, level_row_t row)
+void level_step(level_t *self, const level_kind_t *kind, const world_t *world, level_row_t row)
 {
     if (self->row_us != NEVER && row.t_us <= self->row_us) {
-        return false;
+        return;
     }
     const bool is_told = self->is_open && self->is_held && kind->is_alarm; /* an alarm is over when it is told so */
     const bool is_apart = !is_told && is_older(self->row_us, row.t_us, kind->gap_us);
@@ -100,11 +99,7 @@ bool level_step(level_t *self, const level_kind_t *kind, const world_t *world, l
     if (!self->is_open && row.is_over) {
         open_event(self, kind, world, row);
     }
-    if (!self->is_open || !extend_event(self, kind, world, row)) {
-        return false;
-    }
-    if (kind->is_alarm) {
+    if (self->is_open && extend_event(self, kind, world, row) && kind->is_alarm) {
         tell(self, world);
     }
-    return true;
 }

@@ -44,8 +44,7 @@ typedef struct {
 
 void level_init(level_t *self);
 
-/* True when it has just become held. */
-bool level_step(level_t *self, const level_kind_t *kind, const world_t *world, level_row_t row);
+void level_step(level_t *self, const level_kind_t *kind, const world_t *world, level_row_t row);
 
 void level_end(level_t *self, const level_kind_t *kind, const world_t *world);
 

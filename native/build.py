@@ -1,4 +1,4 @@
-"""Builds the C core into agent/_core, and two small readers for drivers: _candump and _socketcan (CFFI API mode, abi3).
+"""Builds the C core into agent/_core, and small extensions for drivers: _candump, _guard, _socketcan (CFFI API, abi3).
 
 The headers are the one place where shapes stand: what lies between the marks of each is the cdef.
 """
@@ -36,8 +36,14 @@ def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
     return ffi
 
 
-DRIVERS = ("candump.c", "socketcan.c")
-CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name not in DRIVERS)
+DRIVERS = {
+    "candump": (["candump.h"], ["candump.c"]),
+    "guard": (["guard.h", "pick.h"], ["guard.c", "guard_line.c", "pick.c"]),
+    "socketcan": (["guard.h", "socketcan.h"], ["guard.c", "guard_line.c", "socketcan.c"]),
+}
+"""What is not the core: headers and C files of the extensions of drivers/. What writes to a bus has the guard in it."""
+
+APART = {source for _, sources in DRIVERS.values() for source in sources}
+CORE_SOURCES = sorted(path.name for path in HERE.glob("*.c") if path.name not in APART)
 core = builder("agent._core", ["table.h", "tbox.h"], CORE_SOURCES)
-candump = builder("drivers._candump", ["candump.h"], ["candump.c"])
-socketcan = builder("drivers._socketcan", ["socketcan.h"], ["socketcan.c"])
+candump, guard, socketcan = (builder(f"drivers._{name}", *DRIVERS[name]) for name in ("candump", "guard", "socketcan"))

@@ -96,7 +96,6 @@ static void advance(tbox_core_t *self, int64_t t_us)
     if (self->now_us == NEVER) {
         self->second_us = second_from(t_us) == t_us ? t_us + SECOND_US : second_from(t_us);
         self->now_us = t_us;
-        return;
     }
     while (self->second_us <= t_us) {
         if (self->second_us > self->now_us + QUIET_US) {

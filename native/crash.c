@@ -22,9 +22,7 @@
 
 void crash_init(crash_t *self, const tbox_crash_rule_t *rule)
 {
-    memset(self, 0, sizeof *self);
-    self->rule = *rule;
-    self->quiet_us = NEVER;
+    *self = (crash_t){.rule = *rule, .quiet_us = NEVER};
     pulse_init(&self->pulse);
 }
 

@@ -10,13 +10,15 @@
 #define COLLAPSED 3       /* bad fixes in a row before the loss */
 #define SATS_MOST 4.5
 #define HDOP_LEAST 5.0
+#define CN0_DROP_DB 8.0
 #define AGREE_M 500.0
 #define AGREE_FIXES 3
 #define JUMP_LEAST_US 10000000
 
 void gnss_init(gnss_t *self)
 {
-    *self = (gnss_t){.fix_us = NEVER, .sats = (double)NAN, .hdop = (double)NAN};
+    *self = (gnss_t){.fix_us = NEVER, .sats = (double)NAN, .hdop = (double)NAN, .cn0_dbhz = (double)NAN,
+                     .told_cn0_dbhz = (double)NAN};
 }
 
 static void tell(const gnss_t *self, const world_t *world, uint8_t kind, uint8_t rule, double value)
@@ -63,8 +65,9 @@ static void note_quality(gnss_t *self, const gnss_fix_t *fix)
 {
     const bool is_few = fix->sats < SATS_MOST && fix->sats < self->sats / 2.0;
     const bool is_wide = fix->hdop >= HDOP_LEAST && fix->hdop > self->hdop * 3.0;
+    const bool is_faint = fix->cn0_dbhz <= self->cn0_dbhz - CN0_DROP_DB;
 
-    if (is_few || is_wide) {
+    if (is_few || is_wide || is_faint) {
         self->collapsed++;
         return;
     }
@@ -74,6 +77,9 @@ static void note_quality(gnss_t *self, const gnss_fix_t *fix)
     }
     if (is_known(fix->hdop)) {
         self->hdop = followed(self->hdop, fix->hdop);
+    }
+    if (is_known(fix->cn0_dbhz)) {
+        self->cn0_dbhz = followed(self->cn0_dbhz, fix->cn0_dbhz);
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * Loss: no fix for more than 120 s of moving, by the car's own speed, where fixes came before. Jamming: a loss that began with
  * a collapse (TBOX_RULE_QUALITY: over the last fixes the satellites fell under half of the usual, to 4 or less, or HDOP
- * rose over three times the usual, to 5 or more; a tunnel cuts off at once), or whose first fixes afterwards agree on a
+ * rose over three times the usual, to 5 or more, or carrier-to-noise fell 8 dB under the usual; a tunnel cuts off at once), or whose first fixes afterwards agree on a
  * place that nobody can have driven to (TBOX_RULE_JUMP). */
 #ifndef TBOX_GNSS_H
 #define TBOX_GNSS_H
@@ -14,6 +14,8 @@ typedef struct {
     double lon_deg;
     double sats;           /* usual ones, slow mean */
     double hdop;
+    double cn0_dbhz;
+    double told_cn0_dbhz;  /* by the fix that is being taken; NaN */
     uint32_t fixes;        /* so far */
     uint32_t collapsed;    /* of the last ones in a row, how many were bad */
     int64_t fix_us;        /* last fix; NEVER */
@@ -34,6 +36,7 @@ typedef struct {
     double lon_deg;
     double sats;
     double hdop;
+    double cn0_dbhz; /* mean of the four loudest satellites */
 } gnss_fix_t;
 
 void gnss_init(gnss_t *self);

@@ -2,7 +2,6 @@
 #include "harsh.h"
 
 #include <math.h>
-#include <string.h>
 
 #define GAP_US 1200000      /* without a reading for so long an event is over */
 #define SETTLE_US 600000    /* after its end, for the speed then to arrive */
@@ -13,11 +12,7 @@
 
 void harsh_init(harsh_t *self, uint8_t kind, const tbox_harsh_rule_t *rule)
 {
-    memset(self, 0, sizeof *self);
-    self->rule = *rule;
-    self->kind = kind;
-    self->t_us = NEVER;
-    self->blocked_us = NEVER;
+    *self = (harsh_t){.rule = *rule, .kind = kind, .t_us = NEVER, .blocked_us = NEVER};
 }
 
 static uint8_t severity_of(const tbox_harsh_rule_t *rule, double peak_mps2)

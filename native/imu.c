@@ -16,9 +16,7 @@
 
 void imu_init(imu_t *self)
 {
-    memset(self, 0, sizeof *self);
-    self->t_us = NEVER;
-    self->size_mps2 = (double)NAN;
+    *self = (imu_t){.t_us = NEVER, .size_mps2 = (double)NAN};
 }
 
 bool imu_is_range(double mps2, double share)

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define CN0_BIT 6
+
 static double at_least_zero(double mps)
 {
     return mps < 0.0 ? 0.0 : mps;
@@ -25,15 +27,23 @@ static void take_force(tbox_core_t *self, const imu_sample_t *told)
     }
 }
 
-/* Forces that come as single values make a sample as soon as every axis that ever came has come again. */
+/* Forces that come as single values make a sample as soon as every axis that ever came has come again. An axis seen for the
+ * first time, or again before the others, begins a new one: else y and z of the frame before would go with this one's x. */
 static __attribute__((noinline)) void take_part(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
 {
     const uint32_t axis = signal - TBOX_ACCEL_X;
+    const uint8_t bit = (uint8_t)(1U << axis);
     parts_t *const parts = &self->parts;
+    const bool is_first = !(parts->seen & bit);
 
     parts->number[axis] = value;
-    parts->seen |= (uint8_t)(1U << axis);
-    parts->fresh |= (uint8_t)(1U << axis);
+    parts->seen |= bit;
+    if (axis < 3 && (is_first || (parts->fresh & bit))) {
+        parts->fresh &= (uint8_t)~7U;
+    }
+    if (axis >= 3 || !is_first) {
+        parts->fresh |= bit;
+    }
     parts->t_us = t_us;
     if (axis >= 3 || (parts->fresh & 7) != (parts->seen & 7)) {
         return;
@@ -90,17 +100,21 @@ static void take_imu(tbox_core_t *self, const tbox_input_t *input)
     }
 }
 
-/* A void fix says that the position is not known: what was known before is not true any more. */
+/* A void fix says that the position is not known: what was known before is not true any more. Of a valid one comes first how
+ * good it is (HDOP, satellites): what looks at a place asks for that. */
 static void take_fix(tbox_core_t *self, const tbox_input_t *input)
 {
+    static const uint8_t order[] = {4, 5, 0, 1, 2, 3};
+
     if (input->length == 0) {
         self->signals.t_us[TBOX_LAT] = NEVER;
         self->signals.t_us[TBOX_LON] = NEVER;
         return;
     }
-    for (uint32_t i = 0; i < TBOX_SATS - TBOX_LAT + 1; i++) {
-        if (input->flags >> i & 1) {
-            input_value(self, TBOX_LAT + i, input->t_us, input->u.number[i]);
+    self->watch.gnss.told_cn0_dbhz = input->flags >> CN0_BIT & 1 ? input->u.number[CN0_BIT] : (double)NAN;
+    for (uint32_t i = 0; i < sizeof order; i++) {
+        if (input->flags >> order[i] & 1) {
+            input_value(self, TBOX_LAT + order[i], input->t_us, input->u.number[order[i]]);
         }
     }
 }

@@ -23,9 +23,7 @@ void mounting_init(mounting_t *self, const tbox_setup_t *setup)
 {
     static const double same[9] = {1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0};
 
-    memset(self, 0, sizeof *self);
-    self->told_us = NEVER;
-    self->is_solved = setup->mounted || setup->has_rotation;
+    *self = (mounting_t){.told_us = NEVER, .is_solved = setup->mounted || setup->has_rotation};
     if (self->is_solved) {
         memcpy(self->told.rotation, setup->mounted ? same : setup->rotation, sizeof self->told.rotation);
         memcpy(self->told.gravity, &self->told.rotation[6], sizeof self->told.gravity);

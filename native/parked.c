@@ -4,16 +4,13 @@
 #include "totals.h"
 #include "vector.h"
 
-#include <string.h>
-
 #define SETTLE_US 10000000  /* people leave, doors shut, the suspension comes to rest */
 #define UP_SAMPLES 8
 #define RUNNING_RPM 50.0
 
 void parked_init(parked_t *self)
 {
-    memset(self, 0, sizeof *self);
-    self->since_us = NEVER;
+    *self = (parked_t){.since_us = NEVER};
 }
 
 static bool is_parked(const parked_t *self, const parked_scene_t *scene)

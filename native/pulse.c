@@ -21,10 +21,7 @@
 
 void pulse_init(pulse_t *self)
 {
-    memset(self, 0, sizeof *self);
-    self->now.t_us = NEVER;
-    self->fall_us = NEVER;
-    self->weightless_us = NEVER;
+    *self = (pulse_t){.now = {.t_us = NEVER}, .fall_us = NEVER, .weightless_us = NEVER};
 }
 
 static const pulse_point_t *point_at(const pulse_t *self, uint32_t i)
@@ -49,8 +46,7 @@ static void integrate(pulse_t *self, const imu_sample_t *sample)
 
 static void start_over(pulse_t *self, const imu_sample_t *sample)
 {
-    memset(&self->now, 0, sizeof self->now);
-    self->now.t_us = sample->t_us;
+    self->now = (pulse_point_t){.t_us = sample->t_us};
     self->points[0] = self->now;
     self->next = 1;
     self->count = 1;

@@ -163,8 +163,8 @@ void rest_resume(rest_t *self, const stretch_t *stretch)
 {
     const int64_t gone_us = self->until_us == NEVER ? 0 : stretch->to_us - self->until_us;
 
-    if (self->until_us == NEVER && self->begun_us != NEVER) {
-        self->hole.lasts_us += stretch->to_us - self->begun_us; /* the hole between two runs goes on to the first row */
+    if (self->until_us == NEVER && self->begun_us != NEVER) { /* the hole between two runs goes on to the first row */
+        self->hole.lasts_us += stretch->to_us > self->begun_us ? stretch->to_us - self->begun_us : 0;
         self->hole.has_stand |= stretch->stands;
     }
     const bool is_short = self->is_standing && stretch->stands && gone_us <= SHORT_US;

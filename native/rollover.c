@@ -23,15 +23,16 @@
 
 void rollover_init(rollover_t *self, const tbox_rollover_rule_t *rule)
 {
-    memset(self, 0, sizeof *self);
-    self->roll_cosine = angle_cosine(rule->roll_deg);
-    self->attitude_cosine = angle_cosine(rule->attitude_deg);
-    self->t_us = NEVER;
-    self->moved_us = NEVER;
-    self->upright_us = NEVER;
-    self->rolled_us = NEVER;
-    self->lying_us = NEVER;
-    self->stood_us = NEVER;
+    *self = (rollover_t){
+        .roll_cosine = angle_cosine(rule->roll_deg),
+        .attitude_cosine = angle_cosine(rule->attitude_deg),
+        .t_us = NEVER,
+        .moved_us = NEVER,
+        .upright_us = NEVER,
+        .rolled_us = NEVER,
+        .lying_us = NEVER,
+        .stood_us = NEVER,
+    };
 }
 
 static void set_unit(double out[3], const double vector[3])

@@ -15,6 +15,7 @@
 enum { BATCH = 64, SECOND_NS = 1000000000, LETTING_GO = 256, RESTART_NS = SECOND_NS };
 
 _Static_assert(sizeof(tbox_input_t) == 80, "the shape drivers/batch.py packs");
+_Static_assert(TBOX_EXTENDED == CAN_EFF_FLAG, "an identifier of ours is one of the kernel's");
 _Static_assert(TBOX_FRAME_FD == 1 && TBOX_FRAME_ERROR == 2 && TBOX_FRAME_REMOTE == 4, "as in drivers/batch.py");
 
 /* What the kernel tells beside a frame. 0: not told. */
@@ -242,4 +243,24 @@ int tbox_can_read(tbox_can_t *self, uint8_t *inputs, size_t room)
         }
     }
     return (int)used;
+}
+
+int tbox_can_send(tbox_can_t *self, tbox_guard_t *guard, int64_t t_us, uint32_t id, const uint8_t *data,
+                  uint8_t length)
+{
+    const int reason = tbox_guard_send(guard, t_us, id, data, length, 0);
+    struct can_frame frame = {0};
+
+    if (reason != TBOX_GUARD_PASSES) {
+        return reason;
+    }
+    frame.can_id = id; /* CAN_EFF_FLAG is bit 31, too; no other flag passes the guard */
+    frame.len = length;
+    memcpy(frame.data, data, length);
+    if (send(self->fd, &frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof frame) {
+        self->unsent++;
+        return -errno;
+    }
+    self->sent++;
+    return 0;
 }

@@ -1,4 +1,5 @@
-/* SocketCAN in batches: frames from a raw CAN socket into inputs (tbox.h), stamped on CLOCK_BOOTTIME.
+/* SocketCAN in batches: frames from a raw CAN socket into inputs (tbox.h), stamped on CLOCK_BOOTTIME; and, one at a time
+ * and past the guard, frames out.
  *
  * The one C file that does I/O, and none of the core: `recvmmsg` on a socket that somebody else opened, bound, filtered
  * and closes. One system call takes 64 frames, where python-can needs two calls and a Message object each.
@@ -15,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard.h"
+
 /* cdef: begin */
 
 typedef struct {
@@ -23,6 +26,8 @@ typedef struct {
     uint64_t errors;           /* datagrams that are no frame */
     uint64_t unstamped;        /* frames without a stamp: stamped when read */
     uint64_t hardware_stamped; /* frames with the controller's stamp */
+    uint64_t sent;             /* frames written */
+    uint64_t unsent;           /* frames the guard let pass and the kernel did not take */
     int64_t hardware_ns;       /* boot time - controller's clock, as far as it is known */
     int64_t floor_ns;          /* no frame to come is older than this, boot time */
     int fd;
@@ -39,6 +44,12 @@ void tbox_can_init(tbox_can_t *self, int fd, uint8_t channel);
  * frames taken, or -errno (ENETDOWN, ENODEV, ...) when the bus went; frames read just before are dropped, counted. Frames of errors carry
  * TBOX_FRAME_ERROR and the error class as identifier; remote frames TBOX_FRAME_REMOTE and no data. */
 int tbox_can_read(tbox_can_t *self, uint8_t *inputs, size_t room);
+
+/* Put a frame on the bus, without blocking, if the guard lets it pass at this time. `data` has `length` bytes; bit 31 of
+ * `id` says 29 bits. Returns 0, the guard's reason, or -errno: ENOBUFS or EAGAIN where the queue is full. Nothing else
+ * writes to the socket. */
+int tbox_can_send(tbox_can_t *self, tbox_guard_t *guard, int64_t t_us, uint32_t id, const uint8_t *data,
+                  uint8_t length);
 
 /* A wall stamp on boot time, where both clocks just showed `wall_now_ns` and `boot_now_ns`; kept between `floor_ns` and
  * `boot_now_ns`, whatever was done to the wall clock in between. */

@@ -4,7 +4,6 @@
 #include "signal.h"
 
 #include <math.h>
-#include <string.h>
 
 #define SPACING_US 45000        /* points closer than this add nothing to a fit */
 #define REFRESH_UNKNOWN_US 1000000
@@ -173,10 +172,8 @@ static speed_row_t take_repeat(speed_t *self, int64_t t_us, double mps)
 
 void speed_init(speed_t *self)
 {
-    memset(self, 0, sizeof *self);
-    self->seen_us = NEVER;
-    self->quantum_mps = QUANTUM_MOST_MPS;
-    self->refresh_us = REFRESH_UNKNOWN_US;
+    *self = (speed_t){
+        .seen_us = NEVER, .quantum_mps = QUANTUM_MOST_MPS, .refresh_us = REFRESH_UNKNOWN_US};
 }
 
 speed_row_t speed_take(speed_t *self, uint64_t *values, int64_t t_us, double mps)

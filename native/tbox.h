@@ -60,8 +60,8 @@ enum {
     TBOX_IN_FRAME, /* id, channel, length, flags and data of a CAN frame */
     TBOX_IN_VALUE, /* id = catalogue signal, number[0] = its value in the catalogue's unit */
     TBOX_IN_IMU,   /* number[0..2] specific force, [3..5] angular rate; flags = bit per number that is there */
-    TBOX_IN_FIX,   /* number[0..5] = lat, lon, speed, course, hdop, sats; flags = bit per number that is there;
-                      length = 1 when the receiver says the fix is valid, 0 when void */
+    TBOX_IN_FIX,   /* number[0..6] = lat, lon, speed, course, hdop, sats, carrier-to-noise of the four loudest (dB-Hz);
+                      flags = bit per number that is there; length = 1 when the receiver says it is valid, 0 when void */
     TBOX_IN_TICK   /* only time passes */
 };
 

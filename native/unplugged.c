@@ -24,7 +24,5 @@ void unplugged_step(unplugged_t *self, const tbox_level_rule_t *rule, const worl
         return;
     }
     self->had_supply |= volt >= SUPPLY_V;
-    if (level_step(&self->level, &kind, world, row)) {
-        self->had_supply = false;
-    }
+    level_step(&self->level, &kind, world, row);
 }

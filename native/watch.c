@@ -28,7 +28,7 @@ void watch_init(tbox_core_t *self)
 /* The car's own speed; NaN: not told now. */
 static double own_mps(const tbox_core_t *self, int64_t t_us)
 {
-    return self->car.count > 0 && speed_is_live(&self->car, t_us) ? self->car.row.mps : (double)NAN;
+    return speed_is_live(&self->car, t_us) ? self->car.row.mps : (double)NAN;
 }
 
 static bool is_ignition_off(const tbox_core_t *self, int64_t t_us)
@@ -57,6 +57,7 @@ static void watch_fix(tbox_core_t *self, const world_t *world, int64_t t_us)
         .lon_deg = signals_at(&self->signals, TBOX_LON, t_us),
         .sats = signals_at(&self->signals, TBOX_SATS, t_us),
         .hdop = signals_at(&self->signals, TBOX_HDOP, t_us),
+        .cn0_dbhz = self->watch.gnss.told_cn0_dbhz,
     };
 
     if (is_known(fix.lat_deg) && is_known(fix.lon_deg)) {
@@ -153,7 +154,7 @@ void watch_force(tbox_core_t *self, const world_t *world, const imu_sample_t *sa
  * are driven (a hybrid's), so only the receiver counts. */
 static void watch_tow(tbox_core_t *self, const world_t *world, const double *calm)
 {
-    const bool is_live = self->gnss.count > 0 && speed_is_live(&self->gnss, world->now_us);
+    const bool is_live = speed_is_live(&self->gnss, world->now_us);
     const double gnss_mps = is_live ? self->gnss.row.mps : (double)NAN;
     const double car_mps = own_mps(self, world->now_us);
     const bool is_gnss = !(car_mps >= gnss_mps) && is_live;

@@ -21,6 +21,7 @@ from agent.settings import Settings
 from agent.settings_file import load
 from agent.vehicle import Table
 from drivers.recording import open_recordings
+from tests.native import told as told_to_the_bit
 from tests.packed import read
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -95,6 +96,8 @@ def main() -> int:
             changed += 1
             print(f"{drive.name}: changed")
     print(f"{changed} of {len(list(all_drives()))} golden drives come out otherwise: look at `git diff tests/golden`")
+    changed = told_to_the_bit.write(told_to_the_bit.wanted())
+    print(f"{changed} tests' drives come out otherwise: look at `git diff tests/golden/told.txt`")
     return 0
 
 

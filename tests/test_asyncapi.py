@@ -14,6 +14,7 @@ from agent.account import Account
 from agent.core import EVENTS, Calibration, Sample
 from agent.evidence import Evidence
 from agent.exchange import LANES
+from agent.findings import Codes, Freeze, Monitors
 from agent.inputs import opened
 from agent.ledger import BUDGET, Loss
 from agent.maps import load
@@ -24,6 +25,7 @@ from agent.replay import replay
 from agent.session import MESSAGE_BYTES_MAX, Identity
 from agent.settings import Settings, defaults
 from agent.trip import EventFound, TripEnded, TripStarted
+from agent.trouble import Trouble
 from tests.accounts import ledger
 
 PATH = Path(__file__).parent.parent / "config" / "asyncapi.yaml"
@@ -129,6 +131,18 @@ def settings(folder: Path) -> Settings:
     )
 
 
+def troubles() -> list[dict[str, Any]]:
+    """Bodies of every shape of a `dtc` record: a lamp, codes with and without their freeze frame, a code that went."""
+    room, made = Trouble(), []
+    for at_us in range(6):
+        codes = ("P0133",) if at_us < 4 else ()
+        made += room.step([Codes(at_us, 0x7E8, "03", codes), Monitors(at_us, 0x7E8, at_us < 4, len(codes), bytes(4))])
+        if at_us == 2:
+            made += room.step([Freeze(at_us, 0x7E8, "P0133", ((0x0C, b"\x1a\xf8"),))])
+    assert {body["dtc"] for body in made} == {"appeared", "cleared", "freeze", "lamp"}
+    return made
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
     """Records of every kind that is written, as the rooms make them: of a drive, and of a start."""
@@ -146,6 +160,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
     records += account.calibration(Calibration(1, (0.0, 0.0, 1.0), (1.0,) * 9, 0.9), 1)
     records += account.evidence(Evidence(10**6).bodies(1, bytes(240), 1), 1)
     records += book.gaps(1, [Loss(3, 4, "samples", BUDGET, (bytes(32), bytes(32)))])
+    for body in troubles():
+        records += book.number("dtc", 1, {"trip": None, **body})
     records += book.number("clock", 1, clock.read_clocks().body(1))
     agent = app.Agent(chosen, table, Outbox.open(folder / "outbox.db", 2**26))
     try:
@@ -218,7 +234,7 @@ def test_the_state_is_as_described(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     agent = app.Agent(chosen, load(Path(chosen.vehicle.map)), Outbox.open(tmp_path / "outbox.db", 2**26))
     try:
-        state = agent.link._state
+        state = agent.delivery.link._state
     finally:
         agent.stop()
         agent.run()

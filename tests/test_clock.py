@@ -47,6 +47,37 @@ def test_the_body_has_the_names_of_the_contract() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("now", "told", "expected"),
+    [
+        pytest.param(
+            Reading(9_000_000, 5, 2000, "ntp"), (1, 2, 3), Reading(9_000_000, 5, 2000, "ntp"), id="a kept clock"
+        ),
+        pytest.param(
+            Reading(9_000_000, 5, None, "system"), None, Reading(9_000_000, 5, None, "system"), id="nobody knows"
+        ),
+        pytest.param(
+            Reading(61_000_000, 5, None, "system"),
+            (1_000_000, 1_700_000_000_000_000, 1_000_000),
+            Reading(61_000_000, 1_700_000_060_000_000, 1_006_000, "gnss"),
+            id="a receiver knew a minute ago",
+        ),
+    ],
+)
+def test_a_receiver_dates_where_nobody_else_vouches(
+    now: Reading, told: tuple[int, int, int] | None, expected: Reading
+) -> None:
+    assert clock.vouched(now, told) == expected
+
+
+@pytest.mark.parametrize(
+    ("moved_us", "due"), [pytest.param(500_000, False, id="at"), pytest.param(500_001, True, id="over")]
+)
+def test_a_receivers_varying_delay_is_no_step(moved_us: int, due: bool) -> None:
+    first, then = Reading(0, 10**15, 10**6, "gnss"), Reading(10**6, 10**15 + 10**6 + moved_us, 10**6, "gnss")
+    assert is_due(first, then, is_driving=False) is due
+
+
 def test_both_clocks_are_read_at_one_instant() -> None:
     boot_before, utc_before = clock.boot_us(), clock.utc_us()
     reading = read_clocks()

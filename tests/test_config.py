@@ -12,10 +12,11 @@ from agent.errors import SettingsError
 from agent.settings import Can, defaults
 from agent.settings_error import allowed, dotted, known_keys
 from agent.settings_file import Key, lines_of, load
+from agent.settings_obd import Elm
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config" / "tbox.toml"
-WHOLE = re.sub(r"(?m)^#(#? ?)(?=\[\[can\]\]|# |\w+ = )", lambda mark: "# " if mark[1] else "", SHIPPED.read_text())
-"""The shipped file with its commented [[can]] table switched on."""
+WHOLE = re.sub(r"(?m)^#(#? ?)(?=\[\[(?:can|elm)\]\]|# |\w+ = )", lambda mark: "# " if mark[1] else "", SHIPPED.read_text())
+"""The shipped file with its commented tables switched on."""
 
 
 def leaves() -> list[Key]:
@@ -40,7 +41,8 @@ def test_the_shipped_file_names_every_key() -> None:
     data = tomllib.loads(WHOLE)
     missing = [dotted(key) for key in leaves() if key not in lines_of(WHOLE)]
     assert missing == []
-    assert data["can"] == [{name: getattr(Can(), name) for name in Can.__struct_fields__}]
+    for table, kind in (("can", Can), ("elm", Elm)):
+        assert data[table] == [{name: getattr(kind(), name) for name in kind.__struct_fields__}]
 
 
 @pytest.mark.parametrize("key", leaves(), ids=dotted)

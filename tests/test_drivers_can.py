@@ -74,7 +74,7 @@ def test_slcan_frames_are_read_and_stamped_on_boot_time(serial_bus: tuple[int, S
         (3, 0x123, b"", REMOTE),
     ]
     assert before_us <= got[0][0] <= got[1][0] <= got[2][0] <= boot_us()
-    assert source.counters() == {"frames": 3, "dropped": 0, "errors": 0}
+    assert source.counters() == {"frames": 3, "dropped": 0, "errors": 0, "sent": 0, "unsent": 0}
 
 
 def test_slcan_is_opened_to_listen_only_at_the_rate_asked_for(serial_bus: tuple[int, Source]) -> None:
@@ -146,7 +146,7 @@ def test_frames_nobody_reads_in_time_are_dropped_and_counted(monkeypatch: pytest
             car.send(can.Message(arbitration_id=identifier, is_extended_id=False))
         while source.counters()["frames"] < 12:
             assert select.select([source.fileno()], [], [], WAIT_S)[0]
-    assert source.counters() == {"frames": 12, "dropped": 7, "errors": 0}
+    assert source.counters() == {"frames": 12, "dropped": 7, "errors": 0, "sent": 0, "unsent": 0}
     assert [one[2] for one in frames(source.read())] == [0, 1, 2, 3, 4]
     source.close()
 

@@ -1,6 +1,6 @@
 """NMEA: what belongs to one moment is one fix, on UTC; torn and void sentences are no position."""
 
-import json
+import struct
 from datetime import UTC, datetime
 from functools import reduce
 from operator import xor
@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from drivers.nmea import Moments
 from drivers.nmea import read as read_lines
 from drivers.recording import open_recordings
+from drivers.sentence import sound
+from drivers.sky import KEPT
 from drivers.text import Tally
-from tests.packed import read, told
+from tests.packed import told
 
-GPSD = Path(__file__).resolve().parents[2] / "shared/data/gpsd"
 KNOT_MPS = 1852 / 3600
 PLACE = "3751.6500,S,14507.3600,E"
 
@@ -135,20 +137,144 @@ def test_a_log_without_any_date_says_so(tmp_path: Path) -> None:
     assert recording.warnings == [f"{path}: tells no date, taken as 1970-01-01"]
 
 
-@pytest.mark.skipif(not GPSD.is_dir(), reason="the recordings are not beside the project")
-def test_receivers_of_the_world_agree_with_gpsd() -> None:
-    right, wrong = 0, []
-    for log in sorted(GPSD.glob("*.log")):
-        found = {round(t_us / 1e6 % 86400, 2): numbers for t_us, _, valid, numbers in told(read(log)) if valid}
-        for line in log.with_suffix(".log.chk").read_text(errors="replace").splitlines():
-            report = json.loads(line) if line.startswith('{"class":"TPV"') else {}
-            if report.get("mode", 0) < 2 or not {"time", "lat", "lon"} <= report.keys():
-                continue
-            clock = datetime.fromisoformat(report["time"]).timestamp()
-            told_here = found.get(round(clock % 86400, 2))
-            if told_here is None:
-                continue  # gpsd had it of a sentence we pass over
-            same = told_here[:2] == pytest.approx([report["lat"], report["lon"]], abs=1e-6)
-            right, wrong = right + same, wrong + ([] if same else [(log.name, report["time"])])
-    assert right > 550
-    assert len(wrong) < 0.02 * right, wrong
+def told_by(*bodies: str) -> tuple:
+    """The one fix of these sentences: (valid, numbers)."""
+    (one,) = fixes(*map(sentence, bodies))
+    return one[2:]
+
+
+GGA, RMC = f"GGA,081836.00,{PLACE}", f"RMC,081836.00,A,{PLACE},010.0,360.0,130998,,,A"
+
+
+@pytest.mark.parametrize(
+    ("bodies", "hdop", "sats"),
+    [
+        pytest.param([f"GP{GGA},1,08,1.1,,M,,M,,", f"GL{GGA},1,02,1.1,,M,,M,,"], 1.1, 10, id="two systems add up"),
+        pytest.param([f"GL{GGA},1,02,1.9,,M,,M,,", f"GP{GGA},1,08,1.1,,M,,M,,"], 1.1, 10, id="in any order"),
+        pytest.param(
+            [f"GP{GGA},1,05,1.3,,M,,M,,", f"GN{GGA.replace('GGA', 'GNS')},AAN,09,0.9,,,,"], 0.9, 9, id="GN has all"
+        ),
+        pytest.param([f"GP{GGA},1,08,1.1,,M,,M,,", f"GL{GGA},0,00,99.9,,M,,M,,"], 1.1, 8, id="one without a fix"),
+        pytest.param([f"GB{GGA},1,08,0.0,,M,,M,,"], None, 8, id="no HDOP is 0"),
+        pytest.param([f"GN{RMC}", "GNGSA,A,3,1,2,3,4,,,,,,,,,1.8,0.9,1.5"], 0.9, None, id="HDOP of GSA"),
+        pytest.param([f"GP{GGA},1,-8,1.1,,M,,M,,"], 1.1, None, id="no number of satellites"),
+    ],
+)
+def test_several_talkers_are_one_fix(bodies: list[str], hdop: float | None, sats: float | None) -> None:
+    valid, numbers = told_by(*bodies)
+    assert (valid, *numbers[4:]) == (True, hdop, sats)
+    assert numbers[:2] == [pytest.approx(-37.8608333, abs=1e-6), pytest.approx(145.1226667, abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "motion"),
+    [
+        pytest.param(
+            [f"GP{GGA},1,08,1.1,,M,,M,,", "GPVTG,90.0,T,,M,020.0,N,037.0,K,A"], (20 * KNOT_MPS, 90.0), id="without RMC"
+        ),
+        pytest.param([f"GP{RMC}", "GPVTG,90.0,T,,M,020.0,N,037.0,K,A"], (10 * KNOT_MPS, 360.0), id="RMC goes before"),
+        pytest.param(["GPVTG,90.0,T,,M,020.0,N,037.0,K,A", f"GP{RMC}"], (10 * KNOT_MPS, 360.0), id="before a moment"),
+        pytest.param([f"GP{GGA},1,08,1.1,,M,,M,,", "GPVTG,90.0,T,,M,020.0,N,037.0,K,N"], (None, None), id="mode N"),
+    ],
+)
+def test_vtg_is_the_motion_of_a_receiver_without_rmc(bodies: list[str], motion: tuple) -> None:
+    assert tuple(told_by(*bodies)[1][2:4]) == motion
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"), [(",A,A", True), (",A", True), ("", True), (",V,N", False), (",A,N", False), (",V", False)]
+)
+def test_gll_alone_is_a_position(status: str, wanted: bool) -> None:
+    assert told_by(f"GPGLL,{PLACE},081836.00{status}")[0] is wanted
+
+
+def test_gll_with_a_time_of_its_own_makes_no_fix_beside_rmc() -> None:
+    before, after = (sentence(f"GPGLL,{PLACE},{clock},A,A") for clock in ("081835.00", "081837.00"))
+    assert len(fixes(before, rmc("081836.00", "130998"), after, gga("081836.00"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "minutes"),
+    [("RMC GGA GLL", 1), ("GLL GGA RMC", 1), ("GGA RMC GLL", 1), ("GLL GGA", 2), ("GGA GLL", 2), ("GLL", 3)],
+)
+def test_rmcs_position_goes_before_ggas_and_that_before_glls(order: str, minutes: int) -> None:
+    said = {
+        "RMC": "GPRMC,081836,A,3701.0,N,00000.0,E,1,2,130998,,,A",
+        "GGA": "GPGGA,081836,3702.0,N,00000.0,E,1,08,1.1,,M,,M,,",
+        "GLL": "GPGLL,3703.0,N,00000.0,E,081836,A,A",
+    }
+    assert told_by(*(said[kind] for kind in order.split()))[1][0] == pytest.approx(37 + minutes / 60)
+
+
+@pytest.mark.parametrize(("clock", "count"), [("081836.006", 2), ("081836.005", 1), ("081836", 1), ("081835.995", 1)])
+def test_times_rounded_otherwise_are_one_moment(clock: str, count: int) -> None:
+    assert len(fixes(rmc("081836.00", "130998"), gga(clock))) == count
+
+
+def test_the_leap_second_is_the_next_days_first() -> None:
+    lines = [
+        rmc("235959.00", "311216"),
+        rmc("235960.00", "311216"),
+        rmc("000000.00", "010117"),
+        rmc("000001.00", "010117"),
+    ]
+    new_year = utc_us("2017-01-01")
+    assert [one[0] - new_year for one in fixes(*lines)] == [-1_000_000, 0, 0, 1_000_000]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("GPZDA,081835,13,09,19980,00,00", id="a year of five digits"),
+        pytest.param("GPZDA,081835,13,09,99999999999999999999,00,00", id="a year beyond all"),
+        pytest.param("GPZDA,081835,31,02,1998,00,00", id="no such day"),
+        pytest.param("GPZDA,081835,13", id="a short ZDA"),
+        pytest.param("GPVTG,90.0,T,,M,2e1,N,037.0,K,A", id="no plain number"),
+        pytest.param("GPVTG,90.0", id="a short VTG"),
+        pytest.param("GPGSV,1,1,04,28,14,150,loud", id="no C/N0"),
+        pytest.param(f"GPGLL,{PLACE.replace('E', 'Q')},081836.00,A,A", id="no such side"),
+    ],
+)
+def test_a_malformed_sentence_with_a_right_checksum_is_counted(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"{rmc('081836', '130998')}\n{sentence(body)}\n{rmc('081837', '130998')}\n")
+    recording = open_recordings([path], "nmea")
+    assert len(list(told(b"".join(recording.batches())))) == 2
+    assert recording.counters["lines_bad"] == 1
+
+
+def loudness(*lines: str) -> float | None:
+    """Carrier-to-noise at the moment that the last line ends."""
+    moments = Moments()
+    done = [moments.hear(fields) for line in lines for fields in sound(line)]
+    last = moments.close() or done[-1]
+    assert last is not None
+    packed = last.packed(0)
+    assert bool(packed[15] & 64) is (last.cn0_dbhz is not None)
+    assert last.cn0_dbhz in (None, struct.unpack_from("=7d", packed, 16)[6])
+    return last.cn0_dbhz
+
+
+GSV = "GSV,3,1,12,28,14,150,41,09,15,254,41,10,43,192,47,13,06,081,36"
+
+
+@pytest.mark.parametrize(
+    ("bodies", "cn0_dbhz"),
+    [
+        pytest.param([], None, id="never told"),
+        pytest.param([f"GP{GSV}"], (41 + 41 + 47 + 36) / 4, id="four"),
+        pytest.param([f"GP{GSV}", "GPGSV,3,2,12,02,56,323,44,04,41,024,"], (47 + 44 + 41 + 41) / 4, id="the loudest"),
+        pytest.param([f"GP{GSV}", "GLGSV,1,1,01,70,56,323,50"], (50 + 47 + 41 + 41) / 4, id="of all systems"),
+        pytest.param([f"GP{GSV}", f"GP{GSV},8"], (47 + 47 + 41 + 41) / 4, id="on two signals"),
+        pytest.param([f"GP{GSV}", "GPGSV,1,1,02,02,56,323,,04,41,024,20"], 5.0, id="told anew"),
+        pytest.param([f"GP{GSV}", "GPGSV,1,1,00"], 0.0, id="none in view"),
+    ],
+)
+def test_how_loud_the_satellites_are(bodies: list[str], cn0_dbhz: float | None) -> None:
+    assert loudness(rmc("081836", "130998"), *map(sentence, bodies)) == cn0_dbhz
+
+
+def test_satellites_not_told_for_long_are_not_heard() -> None:
+    for seconds, wanted in ((KEPT - 1, 41.25), (KEPT, None)):
+        later = [rmc(f"0819{second:02}", "130998") for second in range(seconds)]
+        assert loudness(sentence(f"GP{GSV}"), rmc("081836", "130998"), *later) == wanted

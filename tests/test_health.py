@@ -25,6 +25,8 @@ VITALS = Vitals(
     link="up",
     uplink={"acked": 3},
     process=Process(resident_bytes=30_000_000, anonymous_bytes=20_000_000, cpu_us=123),
+    asking={"can0": {"reason": "engine_off"}},
+    upkeep={"power": {"state": "parked"}},
 )
 
 
@@ -47,6 +49,8 @@ def test_the_body_says_what_every_room_counted() -> None:
         "link": "up",
         "uplink": {"acked": 3},
         "memory": {"resident_bytes": 30_000_000, "anonymous_bytes": 20_000_000},
+        "asking": {"can0": {"reason": "engine_off"}},
+        "power": {"state": "parked"},
         "cpu_us": 123,
         "loop": {"turns": 0, "turn_us_max": 0},
     }

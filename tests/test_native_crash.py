@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import LEVEL, G, Road, Timed, Vector, cruise, drive, half_sine, steady, turned, us
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

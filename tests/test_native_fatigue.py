@@ -9,6 +9,7 @@ from agent.settings_file import load
 from agent.setup import Rest
 from agent.vehicle import Table
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, drive, packed, us, value
 
 H, MIN = 3600.0, 60.0
@@ -170,6 +171,14 @@ def test_the_time_of_a_restart_is_rest_where_nothing_moved(
     assert left.rest_us == pytest.approx(us(19), abs=us(0.1))
     events, _ = run([("stand", 5), ("drive", 2 * H)], (left, None if gone_s is None else us(gone_s)), place)
     assert events == wanted
+
+
+def test_a_first_row_older_than_the_run_takes_nothing_off_the_time_before_it() -> None:
+    left = Rest(driven_us=us(3 * H), rest_us=us(19), lat_deg=48.0, lon_deg=11.0)
+    early = [(at - 1000, batch.tick(us(at))) for at in (600.0, 602.0)]
+    events, after = run([("stand", 5), ("drive", 2 * H)], (left, us(1185)), FIX, early)
+    assert (events, after.may_have_rested) == ([], False)
+    assert after.driven_us == pytest.approx(us(2 * H), abs=us(2))
 
 
 def test_a_restart_in_driving_of_unknown_length_makes_it_unsure() -> None:

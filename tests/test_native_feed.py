@@ -9,6 +9,7 @@ import pytest
 from agent.core import Core, Event, Sample, ffi, lib
 from agent.vehicle import Table
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import AT_15, CALM, Road, core, cruise, drive, packed, steady, us, value
 
 EMPTY = Table(name="", powertrain="combustion", vehicle_class="car", messages=())
@@ -75,6 +76,12 @@ def test_each_second_makes_one_sample_before_the_input_at_its_border() -> None:
 def test_after_twelve_quiet_seconds_the_rest_is_skipped_but_the_last() -> None:
     rows = [(0.5, value(0.5, "rpm", 800)), (100.5, value(100.5, "rpm", 800))]
     assert [s.at_us for s in drive(rows).samples()] == [us(at) for at in [*range(1, 13), 100]]
+
+
+def test_after_a_quiet_time_the_last_second_is_one_that_has_ended() -> None:
+    for last_s, wanted in ((99.999999, 99), (100.0, 100), (100.000001, 100)):
+        rows = [(at, value(at, "rpm", 800)) for at in (0.5, last_s)]
+        assert [s.at_us for s in drive(rows).samples()] == [us(at) for at in [*range(1, 13), wanted]]
 
 
 def test_times_before_zero_are_times() -> None:

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, Told, drive, value
 
 Part = tuple[str, float, float]

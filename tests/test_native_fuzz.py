@@ -4,14 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden_drives import all_drives
 from tests.native.fuzz import CORPUS, HEARD, ROOT, heard, replayer
+from tests.native.pack import pack
 from tests.native.planted import PLANTED, Planted
 
 NATIVE = ROOT / "native"
 
 
-def test_over_the_corpus_every_promise_holds_and_the_core_tells_what_it_told(tmp_path: Path) -> None:
+def test_over_corpus_and_golden_drives_the_sanitizers_are_silent_and_the_core_tells_what_it_told(
+    tmp_path: Path,
+) -> None:
     assert heard(replayer(tmp_path / "replay"), sorted(CORPUS.iterdir())) == HEARD.read_text()
+    drives = [tmp_path / f"{drive.name}.run" for drive in all_drives()]
+    for drive, path in zip(all_drives(), drives, strict=True):
+        pack(path, drive.settings, drive.table, drive.inputs)
+    assert heard(tmp_path / "replay", drives).count("\n") == len(drives)
 
 
 @pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.name)

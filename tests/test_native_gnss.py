@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, Told, drive, us, value
 
 Word = tuple[float, float]
@@ -78,8 +79,81 @@ def test_a_loss_after_a_collapse_is_jamming(word: Word, wanted: list[tuple]) -> 
     assert found(told) == wanted
 
 
-def test_two_bad_fixes_are_no_collapse() -> None:
-    assert found(drive(road(300), fixes(0, 60, word=lambda at: GOOD if at < 57 else (9.0, 3)))) == [LOSS]
+@pytest.mark.parametrize(
+    ("usual", "bad", "wanted"),
+    [
+        pytest.param((0.9, 8.1), (0.9, 4), [LOSS, BY_QUALITY], id="under half of the satellites"),
+        pytest.param((0.9, 8), (0.9, 4), [LOSS], id="half of them"),
+        pytest.param((0.9, 11), (0.9, 4.4), [LOSS, BY_QUALITY], id="under 4.5"),
+        pytest.param((0.9, 11), (0.9, 4.5), [LOSS], id="4.5"),
+        pytest.param((1.65, 11), (5.0, 11), [LOSS, BY_QUALITY], id="HDOP over three times the usual"),
+        pytest.param((1.7, 11), (5.0, 11), [LOSS], id="under three times"),
+    ],
+)
+def test_a_collapse_is_against_the_usual(usual: Word, bad: Word, wanted: list[tuple]) -> None:
+    assert found(drive(road(300), fixes(0, 60, word=lambda at: usual if at < 55 else bad))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("bad_s", "wanted"),
+    [
+        pytest.param({57, 58, 59}, [LOSS, BY_QUALITY], id="three bad fixes"),
+        pytest.param({58, 59}, [LOSS], id="two"),
+        pytest.param({54, 55, 56, 58, 59}, [LOSS], id="it recovered in between"),
+    ],
+)
+def test_a_collapse_is_three_bad_fixes_in_a_row(bad_s: set[int], wanted: list[tuple]) -> None:
+    assert found(drive(road(300), fixes(0, 60, word=lambda at: (9.0, 3) if at in bad_s else GOOD))) == wanted
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(9, []), (10, [LOSS])])
+def test_a_receiver_that_works_has_had_ten_fixes(count: int, wanted: list[tuple]) -> None:
+    assert found(drive(road(300), fixes(0, count))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("again_s", "wanted"), [pytest.param(69, [BY_JUMP], id="10 s"), pytest.param(68, [], id="less")]
+)
+def test_a_jump_needs_ten_seconds_without_a_fix(again_s: int, wanted: list[tuple]) -> None:
+    assert found(drive(road(200), fixes(0, 60), fixes(again_s, 199, off_m=20_000))) == wanted
+
+
+@pytest.mark.parametrize(("off_m", "wanted"), [(1005, [BY_JUMP]), (995, [])])
+def test_a_jump_is_a_kilometre_farther_than_it_drove(off_m: float, wanted: list[tuple]) -> None:
+    told = drive(road(200, 0.0), fixes(0, 60, mps=0), fixes(80, 199, off_m=off_m, mps=0))
+    assert found(told) == wanted
+
+
+@pytest.mark.parametrize(("apart_m", "wanted"), [(490, [BY_JUMP]), (510, [])])
+def test_fixes_agree_within_half_a_kilometre(apart_m: float, wanted: list[tuple]) -> None:
+    three = [row for i in range(3) for row in fixes(80 + i, 81 + i, off_m=2e4 + apart_m * (i % 2))]
+    assert found(drive(road(200, 0.0), fixes(0, 60, mps=0), three, fixes(83, 199, mps=0))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("from_deg", "to_deg", "degrees"),
+    [
+        pytest.param(11.0, 12.0, 1.0, id="a degree"),
+        pytest.param(179.5, -179.5, 1.0, id="eastward over the date line"),
+        pytest.param(-179.5, 179.5, 1.0, id="westward over it"),
+        pytest.param(-95.0, 95.0, 170.0, id="the shorter way round is westward"),
+        pytest.param(95.0, -95.0, 170.0, id="and eastward"),
+    ],
+)
+def test_a_way_is_the_shorter_one_round_the_globe(from_deg: float, to_deg: float, degrees: float) -> None:
+    def at_place(start: int, end: int, lon_deg: float) -> list[Timed]:
+        return [(at, batch.fix(us(at), [0.0, lon_deg, 0.0, 0.0, 0.9, 11], valid=True)) for at in range(start, end)]
+
+    (event,) = drive(road(200, 0.0), at_place(0, 60, from_deg), at_place(80, 199, to_deg)).events("gnss_jamming")
+    assert event.value == pytest.approx(degrees * 111_194.92664, rel=1e-7)
+
+
+def test_a_loss_that_was_jamming_is_not_told_again_by_a_jump() -> None:
+    collapse = fixes(0, 60, word=lambda at: GOOD if at < 55 else (9.0, 3))
+    assert found(drive(road(400), collapse, fixes(200, 399, off_m=2e4))) == [LOSS, BY_QUALITY]
+    far_again = fixes(300, 399)
+    told = drive(road(400), collapse, fixes(200, 230, off_m=2e4), far_again)
+    assert found(told) == [LOSS, BY_QUALITY, BY_JUMP]
 
 
 def test_a_poor_receiver_is_not_jammed() -> None:
@@ -109,3 +183,14 @@ def test_a_rule_that_is_off_says_nothing() -> None:
     parts = road(300), fixes(0, 60, word=lambda at: GOOD if at < 55 else (9.0, 3))
     assert found(drive(*parts, sets=["detect.gnss_loss.enabled=false"])) == [BY_QUALITY]
     assert found(drive(*parts, sets=["detect.gnss_jamming.enabled=false"])) == [LOSS]
+
+
+@pytest.mark.parametrize(
+    ("cn0_dbhz", "wanted"), [(32.0, [LOSS, BY_QUALITY]), (32.1, [LOSS]), (None, [LOSS])], ids=["8 dB", "just under", "untold"]
+)
+def test_a_loss_after_the_carriers_faded_is_jamming(cn0_dbhz: float | None, wanted: list[tuple]) -> None:
+    rows = []
+    for at in range(60):
+        place = [48 + 20 * at / 111_195, 11, 20, 0, 0.9, 11, 40.0 if at < 55 else cn0_dbhz]
+        rows.append((at, batch.fix(us(at), place, valid=True)))
+    assert found(drive(road(300), rows)) == wanted

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed, value
 
 HARSH = ("harsh_braking", "harsh_acceleration", "harsh_cornering")

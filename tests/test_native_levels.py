@@ -5,6 +5,7 @@ import pytest
 from agent.core import Core, Event
 from agent.settings_file import load
 from agent.vehicle import Table
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, Told, drive, packed, steady, us, value
 
 LIMIT = ["detect.over_rev.limit_rpm=6000"]
@@ -57,6 +58,14 @@ def test_rows_further_apart_than_the_hold_are_no_run() -> None:
     apart = [(at, value(at, "rpm", 6500)) for at in (0, 2.6, 5.2)]
     assert not drive(apart, sets=LIMIT).events()
     assert len(drive([(at, value(at, "rpm", 6500)) for at in (0, 2.5)], sets=LIMIT).events()) == 1
+
+
+def test_a_second_value_of_the_same_moment_changes_nothing() -> None:
+    for other in (10, 9000):
+        twice = [row for at in range(4) for row in ((at, value(at, "rpm", 6000)), (at, value(at, "rpm", other)))]
+        assert found(drive(twice, sets=LIMIT)) == [("over_rev", 0, 3, 6000)]
+    supply = [(0.0, value(0, "battery", 12.5)), *rows("battery", [12.5, 0.0, 0.0, 0.0])]
+    assert found(drive(supply)) == [("unplugged", 1, 3, 0)]
 
 
 @pytest.mark.parametrize(

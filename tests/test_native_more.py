@@ -6,6 +6,7 @@ import pytest
 
 from agent.core import ffi, lib
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import G, Road, Timed, Told, core, cruise, drive, half_sine, steady, us, value
 
 BARE = ("hold_s=0", "refractory_s=0")

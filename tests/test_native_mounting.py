@@ -8,6 +8,7 @@ import pytest
 from agent.core import Core, Event
 from agent.settings import defaults
 from agent.vehicle import Table
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import CALM, KMH, LEVEL, Matrix, Road, Told, cruise, drive, packed, turned
 
 END = [

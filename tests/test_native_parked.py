@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import KMH, Road, Timed, Told, Vector, drive, half_sine, steady, turned, us, value
 
 SIDES = {"front": (-1, 0, 0), "rear": (1, 0, 0), "left": (0, -1, 0), "right": (0, 1, 0)}

@@ -14,6 +14,7 @@ from agent.core import Core, Event
 from agent.settings_file import load
 from agent.vehicle import Table
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import CALM, KMH, LEVEL, Leg, Matrix, Road, Timed, cruise, packed
 from tests.test_native_mounting import oblique, right_angles
 

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.near_misses import NEAR_MISSES
 from tests.pulses import HIT_S, PULSES, RANGES_G, RATES_HZ, Box, Struck, fault, found
 from tests.road import KMH, LEVEL, Timed, drive, steady, turned, us

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import AT_15, G, Matrix, Road, Timed, Told, cruise, drive, turned, us, value
 
 START_S = 33.0

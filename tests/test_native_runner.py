@@ -7,25 +7,10 @@ from random import Random
 
 import pytest
 
-from agent.core import ffi, lib
+import native.build
 from agent.settings_file import load
-from agent.vehicle import (
-    ALWAYS,
-    ANY_CHANNEL,
-    BIG_ENDIAN,
-    FLOAT,
-    LIMITED,
-    NO_SIGNAL,
-    OBD,
-    OBD_ID,
-    SIGNED,
-    Cut,
-    Message,
-    Table,
-)
-from drivers import batch
-from native.build import FLAGS as BUILT_WITH
 from tests.native import build, bus
+from tests.native.odd_tables import pack_odd
 from tests.native.pack import pack
 
 STACK_BYTES_MAX = 8192
@@ -85,65 +70,19 @@ def test_the_core_calls_nothing_but_copies_and_sqrt(folder: Path) -> None:
 
 
 def test_the_runner_is_built_as_the_product_is() -> None:
-    assert list(build.FLAGS) == BUILT_WITH
-
-
-def some_cut(luck: Random, index: int, length: int) -> Cut:
-    flags = luck.choice([0, SIGNED]) | luck.choice([0, BIG_ENDIAN]) | luck.choice([0, LIMITED])
-    flags |= FLOAT if luck.random() < 0.03 else 0
-    return Cut(
-        name="", unit="", start_bit=luck.randrange(8 * length),
-        bits=luck.choice([16, 32, 64]) if flags & FLOAT else luck.choice([luck.randint(1, 16), luck.randint(1, 64)]),
-        flags=flags, scale=luck.choice([1.0, 0.01, -0.5, 1e9, 1e300, 0.0, 1e-300]), offset=luck.choice([0.0, -40.0, 1e308]),
-        min=-100.0, max=1e6, signal=luck.choice([NO_SIGNAL, luck.randrange(len(batch.SIGNALS))]),
-        mux_cut=luck.randrange(index) if index and luck.random() < 0.03 else ALWAYS, mux_to=luck.randrange(4),
-        valid_cut=luck.randrange(index) if index and luck.random() < 0.1 else ALWAYS,
-    )  # fmt: skip
-
-
-def is_sound(cut: Cut, length: int) -> bool:
-    """Whether it lies inside a frame of this length."""
-    first = cut.start_bit ^ 7 if cut.flags & BIG_ENDIAN else cut.start_bit
-    return first + cut.bits <= 8 * length
-
-
-def some_message(luck: Random, identifier: int, channel: int) -> Message:
-    length = luck.choice([*range(1, 9), 8, 8, 12, 64])
-    cuts: list[Cut] = []
-    for _ in range(luck.choice([0, 3, 7, 20, 70])):
-        cut = some_cut(luck, len(cuts), length)
-        cuts += [cut] if is_sound(cut, length) else []
-    return Message(name="", id=identifier, channel=channel, length=length, kind=0, cuts=tuple(cuts))
-
-
-def some_table(luck: Random) -> Table:
-    """Two channels and any, identifiers of all kinds, OBD answers on one."""
-    ids = [luck.randrange(0x800) for _ in range(30)] + [luck.randrange(1 << 29) | batch.EXTENDED for _ in range(10)]
-    ids += [0, 0x7E8, 0x7EA, 0x18DAF101 | batch.EXTENDED]
-    places = sorted({(luck.choice([0, 1, ANY_CHANNEL]), identifier) for identifier in ids * 2})
-    messages = [some_message(luck, identifier, channel) for channel, identifier in places]
-    answer = Cut(name="", unit="", start_bit=7, bits=8, flags=BIG_ENDIAN, signal=0, mux_from=0x0D, mux_to=0x0D, bytes=1)
-    messages.append(Message(name="", id=OBD_ID, channel=1, length=0, kind=OBD, cuts=(answer,)))
-    messages.sort(key=lambda message: (message.channel, message.id))
-    return Table(name="", powertrain="combustion", vehicle_class="car", messages=tuple(messages))
-
-
-def some_frame(luck: Random, at: int, ids: list[int]) -> bytes:
-    identifier = luck.choice([luck.choice(ids), luck.choice(ids), luck.randrange(0x800), luck.randrange(0x7E0, 0x7F0)])
-    length = luck.choice([8, 8, 8, luck.randrange(9), 64])
-    return batch.frame(at, luck.randrange(3), identifier, luck.randbytes(length), batch.FD if length > 8 else 0)
+    assert list(build.FLAGS) == native.build.FLAGS
+    assert [path.name for path in build.core_sources()] == native.build.CORE_SOURCES
+    parts = {name: sorted(sources) for name, (_, sources) in native.build.DRIVERS.items()}
+    assert {name: [path.name for path in build.driver_sources(name)] for name in build.DRIVERS} == parts
 
 
 def test_the_feed_finds_and_decodes_as_the_table_does(folder: Path) -> None:
-    alike = build.program("alike", folder / "alike")
-    decoded = 0
-    for seed in range(60):
-        luck = Random(seed)
-        table = some_table(luck)
-        assert lib.tbox_table_check(table.as_c(ffi).table)
-        ids = [message.id for message in table.messages if message.id != OBD_ID]
-        pack(folder / "alike.run", load(None, []), table, b"".join(some_frame(luck, at, ids) for at in range(400)))
-        found, some = map(int, run(alike, folder / "alike.run").stdout.split())
-        assert found > 100
-        decoded += some
-    assert decoded > 3000
+    files = [folder / f"alike{seed}.run" for seed in range(60)]
+    for seed, path in enumerate(files):
+        pack_odd(path, Random(seed))
+    told = run(build.program("alike", folder / "alike"), *files).stdout.splitlines()
+    found, decoded, grouped = zip(*(map(int, line.split()) for line in told), strict=True)
+    assert len(told) == len(files)
+    assert min(found) > 100
+    assert sum(decoded) > 3000
+    assert sum(grouped) > 1500

@@ -6,6 +6,7 @@ from agent.core import Core
 from agent.settings_file import load
 from agent.vehicle import Table
 from drivers import batch
+from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import AT_15, KMH, Road, cruise, drive, packed, steady, us, value
 
 HOP = [(10, 1.5, 0), *cruise(20), (10, -1.5, 0)]
@@ -118,7 +119,8 @@ def test_idling_without_an_end_is_told_at_the_end_of_the_input() -> None:
         ("combustion", 800, None, "on"), ("combustion", 0, 1, "off"), ("combustion", None, 1, "on"),
         ("combustion", None, 0, "off"), ("combustion", None, None, "unknown"), ("combustion", 800, 0, "off"),
         ("hybrid", 0, 1, "on"), ("hybrid", 0, None, "unknown"), ("hybrid", 900, None, "on"), ("hybrid", 0, 0, "off"),
-        ("electric", None, 1, "on"), ("electric", None, 0, "off"), ("electric", None, None, "unknown"),
+        ("combustion", None, 0.5, "on"), ("combustion", None, 0.49, "off"), ("hybrid", 0, 0.5, "on"), ("hybrid", 0, 0.49, "off"),
+        ("combustion", 50, None, "on"), ("combustion", 49.9, None, "off"), ("electric", None, 1, "on"), ("electric", None, 0, "off"), ("electric", None, None, "unknown"),
     ],
 )  # fmt: skip
 def test_what_running_means_depends_on_the_powertrain(

@@ -1,11 +1,14 @@
 """OBD-II answers: ISO 15765-2 put together, SAE J1979's formulas, identities and trouble codes as text."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import obd as python_obd
 import pytest
+from obd.codes import FUEL_TYPES, OBD_COMPLIANCE
 
 from agent.compile import compile_obd
 from agent.decode import Decoder
@@ -169,29 +172,102 @@ def test_values_that_python_obd_does_not_tell(data: tuple[int, ...], values: dic
 
 
 SIZES = {row.pid: row.size for row in PIDS}
-NOT_COMPARED = {
-    0x32, 0x54,  # signed here as SAE J1979 says, not there
-    *range(0x24, 0x2C), *range(0x34, 0x3C),  # the first value is the ratio here, there it is left out
-    0x44,  # 0.0000305 there, which is 2/65536 rounded
-}  # fmt: skip
+BOUNDARIES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
+NOT_COMPARED = {0x12, 0x32, 0x54}
+"""12 is words there, and raises for unknown ones. 32, 54: two's complement here, as SAE J1979 says; there the low byte
+of one is signed by itself, the other is offset by 32767."""
+
+OTHER_PART = dict.fromkeys(range(0x24, 0x2C), ("voltage", 2e-5)) | dict.fromkeys(range(0x34, 0x3C), ("current", 1e-9))
+"""The first value is the ratio here, there it is left out. Their volt is 8/65535 of a step, ours 8/65536."""
+
+TOLERANCES = {0x44: 6e-4}
+"""0.0000305 there, which is 2/65536 rounded."""
+
+
+def parsed(service: int, data: bytes) -> Any:
+    """What python-OBD makes of an answer."""
+    return python_obd.commands[service][data[1]].decode([SimpleNamespace(data=bytearray(data))])
 
 
 def theirs(data: bytes) -> float | None:
-    """What python-OBD makes of an answer, where that is a number."""
-    answer = python_obd.commands[1][data[1]].decode([SimpleNamespace(data=bytearray(data))])
+    """The same where it is a number."""
+    answer = parsed(1, data)
     return float(answer.magnitude) if hasattr(answer, "magnitude") else None
 
 
+def tries(pid: int) -> Iterator[bytes]:
+    """Answers with every boundary in every byte, and some by chance."""
+    dice = random.Random(pid)
+    for values in product(BOUNDARIES, repeat=min(SIZES[pid], 3)):
+        yield bytes([0x41, pid, *values]).ljust(2 + SIZES[pid], b"\x80")
+    for _ in range(20):
+        yield bytes([0x41, pid]) + dice.randbytes(SIZES[pid])
+
+
 def test_the_formulas_are_those_of_python_obd() -> None:
-    dice, compared = random.Random(3), set()
-    for pid in sorted(SIZES.keys() - NOT_COMPARED):
-        if python_obd.commands.has_pid(1, pid):
-            for data in (bytes([0x41, pid]) + dice.randbytes(SIZES[pid]) for _ in range(10)):
-                wanted = theirs(data)
-                if wanted is not None:
-                    assert told(*data[1:])[f"01{pid:02X}"] == pytest.approx(wanted, rel=1e-9)
-                    compared.add(pid)
-    assert len(compared) == 62
+    compared = set()
+    for pid in sorted(pid for pid in SIZES.keys() - NOT_COMPARED if python_obd.commands.has_pid(1, pid)):
+        part, tolerance = OTHER_PART.get(pid, ("", TOLERANCES.get(pid, 1e-9)))
+        name = f"01{pid:02X}.{part}" if part else f"01{pid:02X}"
+        for data in tries(pid):
+            wanted = theirs(data)
+            if wanted is not None:
+                assert told(*data[1:])[name] == pytest.approx(wanted, rel=tolerance, abs=1e-12), data.hex()
+                compared.add(pid)
+    assert len(compared) == 79
+
+
+def test_lamp_codes_and_bitmaps_are_those_of_python_obd() -> None:
+    for data in tries(0x01):
+        values, status = told(*data[1:]), parsed(1, data)
+        assert (values["0101.lamp"], values["0101.codes"]) == (status.MIL, status.DTC_count)
+    for pid in (0x00, 0x20, 0x40):
+        for data in tries(pid):
+            assert f"{int(told(*data[1:])[f'01{pid:02X}']):032b}" == str(parsed(1, data))
+
+
+@pytest.mark.parametrize(("pid", "words"), [(0x1C, OBD_COMPLIANCE), (0x51, FUEL_TYPES)])
+def test_a_number_that_stands_for_words_is_that_of_python_obd(pid: int, words: list[str]) -> None:
+    for number, word in enumerate(words):
+        data = bytes([0x41, pid, number])
+        assert told(*data[1:])[f"01{pid:02X}"] == number
+        assert parsed(1, data) in (word, None)
+
+
+def test_every_trouble_code_is_that_of_python_obd() -> None:
+    for pair in product(range(256), repeat=2):
+        wanted = parsed(1, bytes([0x41, 0x02, *pair]))
+        assert trouble_code(bytes(pair)) == (wanted[0].upper() if wanted else "P0000")
+
+
+@pytest.mark.parametrize("command", [python_obd.commands.GET_DTC, python_obd.commands.GET_CURRENT_DTC])
+def test_lists_of_trouble_codes_are_those_of_python_obd(command: Any) -> None:
+    dice = random.Random(4)
+    for count in range(40):
+        answer = bytes([command.mode | 0x40, count]) + dice.randbytes(2 * count)
+        wanted = command.decode([SimpleNamespace(data=bytearray(answer))])
+        assert text(answer) == (f"{command.mode:02X}", " ".join(code.upper() for code, _ in wanted))
+
+
+EATEN = "\\x012"
+"""python-OBD means to strip \\x00, \\x01 and \\x02 from a text's ends, and takes these letters and digits with them."""
+
+
+@pytest.mark.parametrize(
+    ("type_", "size", "words"),
+    [
+        (0x02, 17, "WVWZZZ3CZWE689725"),
+        (0x02, 17, "1HGCM82633A004352"),
+        (0x02, 17, "SHORTVIN"),
+        (0x04, 16, "37805-RBB-J53"),
+        (0x04, 16, "CB6015A0"),
+    ],
+)
+def test_vin_and_calibration_id_are_those_of_python_obd(type_: int, size: int, words: str) -> None:
+    for padded in (words.ljust(size, "\0"), words.rjust(size, "\0")):
+        answer = bytes([0x49, type_, 1]) + padded.encode()
+        assert text(answer) == (f"09{type_:02X}", words)
+        assert parsed(9, answer).decode() == words.strip(EATEN)
 
 
 def test_the_values_of_a_pid_agree_on_its_length_and_have_names_of_their_own() -> None:

@@ -134,8 +134,7 @@ def test_the_account_of_driving_survives_a_stop_and_a_start(tmp_path: Path) -> N
 def test_a_start_after_a_power_cut_says_so(tmp_path: Path) -> None:
     agent = started(tmp_path)
     agent._keep(clock.boot_us())
-    agent.writer.close()
-    agent.link.close()
+    agent.delivery.close()
     agent.rack.close()
     again = started(tmp_path)
     try:

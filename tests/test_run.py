@@ -234,7 +234,7 @@ def test_the_second_daemon_on_a_store_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_heavy_is_loaded_by_a_terminal(tmp_path: Path) -> None:
     """DESIGN 9: neither cantools, obd nor cryptography of the web in a running terminal."""
-    code = "import sys, agent.app; print(sorted({'cantools', 'obd', 'pint', 'numpy', 'rich'} & set(sys.modules)))"
+    code = "import sys, agent.run; print(sorted({'cantools', 'obd', 'pint', 'numpy', 'rich'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, cwd=tmp_path, check=True
     )

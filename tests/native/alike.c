@@ -1,7 +1,8 @@
-/* Whether the feed's plan of a table finds and decodes as the table itself does, for every frame of a file that
+/* Whether the feed's plan of a table finds and decodes as the table itself does, for every frame of files that
  * tests/native/pack.py wrote.
  *
- *     alike FILE      prints how many frames were found, how many decoded by the plan; 1 and the first difference if any
+ *     alike FILE ...  a line a file: how many frames were found, decoded by the plan, of parameter groups; ends with 1 at
+ *                     the first difference, which it prints
  */
 #include <stdio.h>
 #include <string.h>
@@ -53,16 +54,13 @@ static int32_t compare(const plan_t *plan, const plan_message_t *message, const 
     return fed == message->fed_count ? 0 : differs(frame, "how much is fed");
 }
 
-int main(int count, char **words)
+static int compare_file(const char *path)
 {
-    static packed_t told;
+    packed_t told;
     plan_t plan;
-    uint64_t found = 0, decoded = 0;
+    uint64_t found = 0, decoded = 0, grouped = 0;
 
-    if (count != 2) {
-        die("usage: alike FILE");
-    }
-    packed_read(&told, words[1]);
+    packed_read(&told, path);
     plan_init(&plan, aligned(plan_bytes(&told.setup.table)), &told.setup.table);
     for (uint64_t i = 0; i < told.head.inputs; i++) {
         const tbox_input_t *const input = &told.inputs[i];
@@ -83,8 +81,19 @@ int main(int count, char **words)
             }
             found++;
             decoded += verdict == 0 ? 1 : 0;
+            grouped += told.setup.table.messages[message->index].kind == TBOX_MESSAGE_PGN ? 1 : 0;
         }
     }
-    printf("%llu %llu\n", (unsigned long long)found, (unsigned long long)decoded);
+    printf("%llu %llu %llu\n", (unsigned long long)found, (unsigned long long)decoded, (unsigned long long)grouped);
     return 0;
+}
+
+int main(int count, char **words)
+{
+    int verdict = 0;
+
+    for (int i = 1; i < count && verdict == 0; i++) {
+        verdict = compare_file(words[i]);
+    }
+    return verdict;
 }

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.native.build import core_sources
+from tests.native.build import core_sources, driver_sources
 from tests.native.planted import PLANTED, Planted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
 HEARD = HERE / "corpus.heard"
 OUT = ROOT / "out" / "fuzz"
-HARNESS = ("heard", "wild", "promises", "fuzz", "fuzz_table", "fuzz_can")
+HARNESS = ("heard", "wild", "wild_setup", "promises", "fuzz", "fuzz_table", "fuzz_can")
 FLAGS = (
     "-std=c11", "-O1", "-g", "-ffp-contract=off", "-fno-sanitize-recover=all",
     "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla", "-Werror",
@@ -34,7 +34,10 @@ LONGEST_BYTES = 1024
 def build(out: Path, native: Path, compiler: tuple[str, ...], *more: str) -> Path:
     """The harness and the core in `native`, linked into `out`."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    core = [native / path.name for path in core_sources()]
+    beside = [
+        path for path in driver_sources("socketcan") if path.stem != "socketcan"
+    ]  # fuzz_can.c has that one inside
+    core = [native / path.name for path in (*core_sources(), *beside)]
     harness = [HERE / f"{name}.c" for name in (*HARNESS, *more)]
     subprocess.run([*compiler, *FLAGS, "-I", native, "-o", out, *harness, *core, "-lm"], check=True)
     return out
@@ -42,11 +45,11 @@ def build(out: Path, native: Path, compiler: tuple[str, ...], *more: str) -> Pat
 
 def replayer(out: Path) -> Path:
     """The harness without a fuzzer: runs over files, with gcc's sanitizers."""
-    return build(out, ROOT / "native", PLAIN, "replay_corpus")
+    return build(out, ROOT / "native", PLAIN, "replay_corpus", "packed")
 
 
 def heard(program: Path, files: Sequence[Path]) -> str:
-    """A line per file: its name, and a hash of everything the core told; raises when a promise is broken."""
+    """A line per file: its name, and a hash of what the core told; raises when a promise is broken."""
     made = subprocess.run([program, *files], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-2000:]
     return "".join(f"{path.name} {told}\n" for path, told in zip(files, made.stdout.split(), strict=True))

@@ -6,198 +6,52 @@
 
 A mutant that does not compile, or compiles to the same code, is none. The others meet, the quickest killer first:
   golden   the golden drives, fed to the runner (relay.c): any bit that differs kills, as it does in tests/test_golden.py
+  alike    the plan of odd tables against the tables themselves (alike.c), as in tests/test_native_runner.py
   corpus   the fuzzer's corpus: a broken promise kills, and another hash of what is heard, as in tests/test_native_fuzz.py
+  told     the drives of the tests that tests/golden/told.txt names: any bit that differs fails its test (told.py)
+  sane     corpus and golden drives under gcc's sanitizers, as in tests/test_native_fuzz.py
   test     the tests that see a difference, with the mutant as agent._core: which they are is told by tapes (tape.py)
 Who survives is listed, against survivors.md, which says of the known ones why no test can or need tell them apart.
 """
 
 import argparse
-import json
 import os
-import random
 import re
-import resource
 import shutil
-import subprocess
 import sys
-import sysconfig
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from random import Random
 
-from tests.golden_drives import all_drives
-from tests.native.build import COUNTED, FLAGS
-from tests.native.fuzz import CORPUS, HARNESS
+from tests.native.build import APART, DRIVERS
+from tests.native.fuzz import CORPUS
+from tests.native.mutant_bench import OUT, SANE, TREE, Bench, Links, answer, answers, pytest
 from tests.native.mutate import Mutant, mutants
-from tests.native.pack import pack
+from tests.native.told import wanted
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-OUT = ROOT / "out" / "mutants"
-TREE = OUT / "tree"
-"""A copy of all that the tests need, so that editing on does not matter."""
-
 SAMPLE = 400
-TESTS = ("tests/test_native_*.py", "tests/test_table*.py", "tests/test_compile.py")
-DRIVERS = {"socketcan": ["tests/test_drivers_socketcan.py"], "candump": ["tests/test_drivers_candump.py"]}
+DRIVER_TESTS = {
+    "socketcan": "test_drivers_socketcan*.py",
+    "candump": "test_drivers_candump*.py",
+    "guard": "test_*guard*.py",
+}
 """C files that are extensions of their own, and their tests."""
 
-NO_KILLERS = ("test_native_fuzz", "test_native_runner")
-OF_TABLES = {"table.c", "table_check.c", "bits.c", "plan.c", "checks.c", "car.c"}
+OF_TABLES = {"table.c", "table_check.c", "bits.c", "plan.c", "checks.c"}
 """Files that tests ask directly, without a core."""
 
 DIRECT = ("full_queue", "until_the_queue", "memory_that", "not_sound")
 """Words in the names of tests that feed a core by another way than Core.feed."""
 
 TESTS_MOST = 24
-RUN_S = {"golden": 2, "corpus": 3, "tapes": 12, "pool": 12}
-"""Time of a processor that a run may take before it counts as endless; each takes a tenth to a third of it."""
-
-
-def answer(program: Path, *words: Path, keep: Path, what: str) -> tuple[int, list[bytes]]:
-    """How a program ends, and the words it says. A mutant may run for ever, or print for ever."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (RUN_S[what], RUN_S[what]))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
-
-    with keep.open("wb") as out:
-        made = subprocess.run([program, *words], stdout=out, stderr=subprocess.DEVNULL, preexec_fn=limit, check=False)
-    return made.returncode, keep.read_bytes().split()
-
-
-def answers(program: Path, tapes: Sequence[Path], keep: Path, what: str) -> Iterator[bytes]:
-    """A hash of what the runner says to each drive; empty once it has crashed, or will not end."""
-    _, said = answer(program, *tapes, keep=keep, what=what)
-    yield from said
-    yield from (b"" for _ in range(len(tapes) - len(said)))
-
-
-@dataclass
-class Bench:
-    """The core as it is: its objects, what it says to every drive, and which test feeds what."""
-
-    native: Path = TREE / "native"
-    objects: dict[str, bytes] = field(default_factory=dict)
-    corpus: list[Path] = field(default_factory=lambda: sorted(CORPUS.iterdir()))
-    heard: tuple[int, list[bytes]] = (0, [])
-    tapes: dict[str, list[str]] = field(default_factory=dict)
-    pool: list[Path] = field(default_factory=list)
-    pool_heard: list[bytes] = field(default_factory=list)
-    killers: dict[Mutant, set[Path]] = field(default_factory=dict)
-    said: dict[Path, bytes] = field(default_factory=dict)
-
-    def prepare(self) -> None:
-        """Copy and build everything once."""
-        shutil.rmtree(OUT, ignore_errors=True)
-        for name in ("native", "agent", "drivers", "hil", "config", "tests"):
-            shutil.copytree(ROOT / name, TREE / name)
-        shutil.copy(ROOT / "pyproject.toml", TREE)
-        if (ROOT.parent / "shared").exists():
-            (OUT / "shared").symlink_to(ROOT.parent / "shared")
-        for folder in ("obj", "golden", "tapes"):
-            (OUT / folder).mkdir()
-        for path in sorted(self.native.glob("*.c")):
-            self.objects[path.name] = self.compiled(path, OUT / "obj" / f"{path.stem}.o")
-        self._harnesses()
-        for name in ("core", *DRIVERS):
-            self._extension(name)
-        for drive in all_drives():
-            path = OUT / "golden" / f"{drive.name}.run"
-            pack(path, drive.settings, drive.table, drive.inputs)
-        self._tape()
-        links = self.link(OUT, None)
-        self.heard = answer(links.corpus, *self.corpus, keep=OUT / "said", what="corpus")
-        self.pool_heard = answer(links.corpus, *self.pool, keep=OUT / "said", what="pool")[1]
-        assert len(self.pool_heard) == len(self.pool), f"{self.pool[len(self.pool_heard)]} breaks a promise"
-        drives = [path for what in ("golden", "tapes") for path in sorted((OUT / what).glob("*.run"))]
-        self.said = dict(zip(drives, answers(links.runner, drives, OUT / "said", "tapes"), strict=True))
-        assert all(self.said.values()), "a drive does not run"
-
-    def compiled(self, source: Path, out: Path, *more: str) -> bytes:
-        """A C file's object; empty when it does not compile."""
-        words = ["gcc", *FLAGS, "-fPIC", "-w", *more, "-I", self.native, "-c", source, "-o", out]
-        made = subprocess.run(words, capture_output=True, check=False)
-        return out.read_bytes() if made.returncode == 0 else b""
-
-    def link(self, where: Path, changed: Path | None) -> "Links":
-        """Programs and extension of a core in which one object is another."""
-        core = {path.name: path for path in (OUT / "obj").glob("*.o") if path.stem not in DRIVERS}
-        if changed and changed.stem not in DRIVERS:
-            core[changed.name] = changed
-        return Links(where, [path for _, path in sorted(core.items())])
-
-    def _harnesses(self) -> None:
-        (OUT / "harness").mkdir()
-        for name in (*HARNESS, "replay_corpus", "packed", "relay"):
-            path = TREE / "tests" / "native" / f"{name}.c"
-            assert self.compiled(path, OUT / "harness" / f"{name}.o"), name
-
-    def _extension(self, name: str) -> None:
-        """The glue that cffi makes."""
-        code = f"import sys; sys.path.insert(0, 'native'); import build; build.{name}.emit_c_code(sys.argv[1])"
-        glue = OUT / f"glue_{name}.c"
-        subprocess.run([sys.executable, "-c", code, glue], cwd=TREE, check=True, stdout=subprocess.DEVNULL)
-        assert self.compiled(glue, glue.with_suffix(".o"), "-I", sysconfig.get_paths()["include"]), name
-
-    def _tape(self) -> None:
-        """Run the tests once and keep what every core in them is given."""
-        files = [str(path) for pattern in TESTS for path in sorted(TREE.glob(pattern)) if path.stem not in NO_KILLERS]
-        links = self.link(OUT, None)
-        told = {"TBOX_TAPES": OUT / "tapes", "TBOX_CORE": links.extension}
-        made = pytest(files, {name: str(path) for name, path in told.items()}, limit_s=600)
-        if made:
-            sys.exit(f"the tests fail on the core as it is, in {TREE}: nothing to learn from its mutants")
-        self.tapes = json.loads((OUT / "tapes" / "tests.json").read_text())
-
-
-@dataclass(frozen=True)
-class Links:
-    """What is linked when it is needed."""
-
-    where: Path
-    core: list[Path]
-
-    def _linked(self, name: str, *words: str | Path) -> Path:
-        out = self.where / name
-        subprocess.run(["gcc", "-o", out, *words, "-lm"], check=True, capture_output=True)
-        return out
-
-    @property
-    def runner(self) -> Path:
-        """tests/native/relay.c."""
-        return self._linked("relay", *COUNTED, OUT / "harness" / "relay.o", OUT / "harness" / "packed.o", *self.core)
-
-    @property
-    def corpus(self) -> Path:
-        """The fuzzer's harness over files."""
-        return self._linked(
-            "corpus", *(OUT / "harness" / f"{name}.o" for name in (*HARNESS, "replay_corpus")), *self.core
-        )
-
-    @property
-    def extension(self) -> Path:
-        """agent._core."""
-        return self._linked("_core.abi3.so", "-shared", OUT / "glue_core.o", *self.core)
-
-    def driver(self, changed: Path) -> Path:
-        """drivers._socketcan or drivers._candump, of this object."""
-        return self._linked(f"_{changed.stem}.abi3.so", "-shared", OUT / f"glue_{changed.stem}.o", changed)
-
-
-def pytest(what: Sequence[str], environment: dict[str, str], limit_s: int) -> int:
-    """Run tests, stopping at the first that fails; 0 when none does."""
-    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "tests.native.tape", "-p", "no:cacheprovider", *what]
-    told = {**os.environ, **environment, "HYPOTHESIS_DATABASE_FILE": "none"}
-    try:
-        return subprocess.run(words, cwd=TREE, env=told, capture_output=True, timeout=limit_s, check=False).returncode
-    except subprocess.TimeoutExpired:
-        return 1
+CHUNK = 120
+"""Tapes that are run at once, the shortest first."""
 
 
 def killer(bench: Bench, mutant: Mutant, where: Path) -> str:
@@ -211,23 +65,43 @@ def killer(bench: Bench, mutant: Mutant, where: Path) -> str:
     if code == bench.objects[mutant.file]:
         return "same"
     links = bench.link(where, changed)
-    if changed.stem in DRIVERS:
-        told = {f"TBOX_{changed.stem.upper()}": str(links.driver(changed))}
-        return "test" if pytest(DRIVERS[changed.stem], told, 60) else ""
+    if changed.stem in APART:
+        name = next(name for name, stems in DRIVERS.items() if changed.stem in stems)
+        files = [str(path) for path in sorted((TREE / "tests").glob(DRIVER_TESTS[name]))]
+        return "test" if pytest(files, {f"TBOX_{name.upper()}": str(links.driver(name, changed))}, 60) else ""
     return by_core(bench, mutant, links, where)
 
 
 def by_core(bench: Bench, mutant: Mutant, links: Links, where: Path) -> str:
     """Who kills a mutant of the core."""
-    runner, corpus = links.runner, links.corpus
-    if differing(bench, runner, "golden", where):
-        return "golden"
-    if answer(corpus, *bench.corpus, keep=where / "said", what="corpus") != bench.heard:
-        return "corpus"
-    if bench.pool and is_killed_by_pool(bench, mutant, corpus, where):
-        return "pool"
-    tests = candidates(bench, mutant, runner, where)
-    return "test" if tests and pytest(tests, {"TBOX_CORE": str(links.extension)}, 300) else ""
+    runner, corpus, keep = links.runner, links.corpus, where / "said"
+    drives = sorted((OUT / "golden").iterdir())
+
+    @cache
+    def seen() -> Candidates:
+        return candidates(bench, mutant, runner, where)
+
+    kills = {
+        "golden": lambda: differing(bench, runner, drives, where, "golden"),
+        "corpus": lambda: answer(corpus, *bench.corpus, keep=keep, what="corpus") != bench.heard,
+        "alike": lambda: (
+            mutant.file in OF_TABLES and answer(links.alike, *bench.odd, keep=keep, what="alike") != bench.alike
+        ),
+        "pool": lambda: bench.pool and is_killed_by_pool(bench, mutant, corpus, where),
+        "told": lambda: seen().is_sure,
+        "sane": lambda: is_insane(bench, mutant, links, where),
+        "test": lambda: seen().tests and pytest(seen().tests, {"TBOX_CORE": str(links.extension)}, 300),
+    }
+    return next((name for name, does_kill in kills.items() if does_kill()), "")
+
+
+def is_insane(bench: Bench, mutant: Mutant, links: Links, where: Path) -> bool:
+    """Whether sanitizers find it out over what is kept."""
+    (where / "sane_obj").mkdir()
+    changed = where / "sane_obj" / f"{Path(mutant.file).stem}.o"
+    return not bench.compiled(where / mutant.file, changed, *SANE) or (
+        answer(links.sane(changed), *bench.kept, keep=where / "said", what="sane") != bench.sane
+    )
 
 
 def is_killed_by_pool(bench: Bench, mutant: Mutant, corpus: Path, where: Path) -> bool:
@@ -239,23 +113,34 @@ def is_killed_by_pool(bench: Bench, mutant: Mutant, corpus: Path, where: Path) -
     return bool(bench.killers[mutant])
 
 
-def differing(bench: Bench, runner: Path, what: str, where: Path) -> set[str]:
+def differing(bench: Bench, runner: Path, drives: Sequence[Path], where: Path, what: str) -> set[str]:
     """The drives to which it says something else."""
-    drives = sorted((OUT / what).glob("*.run"))
     said = zip(drives, answers(runner, drives, where / "said", what), strict=True)
     return {path.name for path, words in said if words != bench.said[path]}
 
 
-def candidates(bench: Bench, mutant: Mutant, runner: Path, where: Path) -> list[str]:
-    """The tests that could see a difference: a tape of theirs comes out otherwise, or they ask without feeding a core."""
-    other = differing(bench, runner, "tapes", where)
-    fed = [test for test, tapes in bench.tapes.items() if other.intersection(tapes)]
-    asked = [test for test, tapes in bench.tapes.items() if not tapes or any(name in test for name in DIRECT)]
+@dataclass(frozen=True)
+class Candidates:
+    """The tests that could see a difference; `is_sure`: it is one whose drives are told to the last bit (told.py)."""
+
+    tests: list[str]
+    is_sure: bool = False
+
+
+def candidates(bench: Bench, mutant: Mutant, runner: Path, where: Path) -> Candidates:
+    """Those of which a tape comes out otherwise, and those that ask without feeding a core."""
+    tapes = sorted((OUT / "tapes").glob("*.run"), key=lambda path: path.stat().st_size)
+    other: set[str] = set()
+    for at in range(0, len(tapes), CHUNK):
+        other |= differing(bench, runner, tapes[at : at + CHUNK], where, "tapes")
+        sure = [test for test, own in bench.tapes.items() if other.intersection(own) and test in wanted()]
+        if sure:
+            return Candidates(sure[:1], is_sure=True)
+    fed = [test for test, own in bench.tapes.items() if other.intersection(own)]
+    asked = [test for test, own in bench.tapes.items() if not own or any(name in test for name in DIRECT)]
     is_table = mutant.file in OF_TABLES
-    return [
-        *fed[:: max(1, len(fed) // TESTS_MOST)],
-        *(t for t in asked if is_table or "test_native" in t),
-    ]
+    few = fed[:: max(1, len(fed) // TESTS_MOST)]
+    return Candidates([*few, *(test for test in asked if is_table or "test_native" in test)])
 
 
 def judged(bench: Bench, number: int, mutant: Mutant) -> tuple[Mutant, str]:
@@ -289,7 +174,7 @@ def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
     by_file: dict[str, Counter[str]] = {}
     for mutant, by in found:
         by_file.setdefault(mutant.file, Counter())[by or "survived"] += 1
-    heads = ("golden", "corpus", "pool", "test", "survived", "same", "stillborn")
+    heads = ("golden", "alike", "corpus", "pool", "told", "sane", "test", "survived", "same", "stillborn")
     total: Counter[str] = sum(by_file.values(), Counter())
     print(f"{'file':24}" + "".join(f"{head:>10}" for head in heads))
     for name, counts in [*sorted(by_file.items()), ("all", total)]:
@@ -299,7 +184,7 @@ def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
     for mutant in survivors:
         print(f"{mutant.file}:{mutant.line}: survived{' (known)' if str(mutant) in reasons else ''}: {mutant}")
     (OUT / "survivors.txt").write_text("".join(f"{mutant}\n" for mutant in survivors))
-    killed = sum(total[head] for head in heads[:4])
+    killed = sum(total[head] for head in heads[:7])
     alive = [mutant for mutant, by in found if not by]
     equal = sum(str(mutant) in reasons for mutant in alive)
     raw, share = (100 * killed / max(killed + len(alive) - less, 1) for less in (0, equal))
@@ -323,7 +208,7 @@ def main() -> int:
     print(f"prepared in {time.monotonic() - begin:.0f} s", flush=True)
     files = told.files or [path.name for path in sorted(bench.native.glob("*.c"))]
     every = [mutant for name in files for mutant in mutants(bench.native / name)]
-    chosen = every if told.all or len(every) <= told.sample else random.Random(told.seed).sample(every, told.sample)
+    chosen = every if told.all or len(every) <= told.sample else Random(told.seed).sample(every, told.sample)
     os.nice(10)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda pair: judged(bench, *pair), enumerate(chosen)))

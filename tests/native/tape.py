@@ -1,7 +1,7 @@
 """Two pytest plugins in one, for tests/native/mutants.py: tests under another core, and tapes of what tests feed to a core.
 
 TBOX_CORE=FILE.so      agent._core is this file
-TBOX_SOCKETCAN=FILE.so, TBOX_CANDUMP=FILE.so   likewise drivers._socketcan, drivers._candump
+TBOX_SOCKETCAN=FILE.so  likewise drivers._socketcan; and so TBOX_CANDUMP, TBOX_GUARD
 TBOX_TAPES=FOLDER      every core a test makes leaves FOLDER/<number>.run, for runner.c, and its test in FOLDER/tests.json
 """
 
@@ -35,6 +35,7 @@ for variable, extension in (
     ("TBOX_CORE", "agent._core"),
     ("TBOX_SOCKETCAN", "drivers._socketcan"),
     ("TBOX_CANDUMP", "drivers._candump"),
+    ("TBOX_GUARD", "drivers._guard"),
 ):
     swap(extension, os.environ.get(variable))
 FOLDER = os.environ.get("TBOX_TAPES")

@@ -74,14 +74,14 @@ class Notes:
 
 def agent(fd: int, config: Path, told: Path) -> int:
     """The daemon, until SIGTERM."""
-    from agent import app, sources  # noqa: PLC0415
+    from agent import openers, run  # noqa: PLC0415
     from agent.settings_file import load  # noqa: PLC0415
     from drivers.socketcan import SocketCan  # noqa: PLC0415
 
     notes = Notes()
     notes.watch()
-    sources.open_can = lambda _interface, channel, *, number, **_: SocketCan(Wire(fd), channel, number)  # type: ignore[assignment, arg-type]
-    code = app.run(load(config, []))
+    openers.open_can = lambda _interface, channel, *, number, **_: SocketCan(Wire(fd), channel, number)  # type: ignore[assignment, arg-type]
+    code = run.run(load(config, []))
     told.write_text(json.dumps({"first_us": notes.first_us, "records": notes.records}))
     return code
 

@@ -1,138 +1,9 @@
-/* Bytes read as a setup and a drive. */
+/* Bytes read as a drive. */
 #include "wild.h"
 
 #include <math.h>
 
 #define G 9.80665
-
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
-
-static void make_cut(tbox_cut_t *cut, const tbox_message_t *message, uint32_t index, bytes_t *bytes)
-{
-    static const double scales[] = {1.0, 0.01, -0.5, 1e6, 0.0, 1.0 / 3.6, (double)NAN, 1e308};
-    static const uint8_t widths[] = {8, 1, 16, 12, 32, 64, 7, 13};
-    const uint8_t choice = bytes_u8(bytes);
-    const uint8_t shape = bytes_u8(bytes);
-    const bool is_obd = message->kind == TBOX_MESSAGE_OBD;
-
-    *cut = (tbox_cut_t){
-        .scale = scales[choice % 8],
-        .offset = choice & 8 ? -40.0 : 0.0,
-        .min = choice & 16 ? -1.0 : 0.0,
-        .max = 200.0,
-        .mux_from = is_obd ? index * 3U : shape >> 6,
-        .mux_to = is_obd ? index * 3U : shape >> 6,
-        .mux_cut = !is_obd && index > 0U && (choice & 32) ? (uint16_t)(index - 1U) : TBOX_ALWAYS,
-        .valid_cut = !is_obd && (choice & 64) ? (uint16_t)(message->count - (shape & 1U)) : TBOX_ALWAYS,
-        .signal = shape % 32U < TBOX_SIGNALS ? shape % 32U : TBOX_NO_SIGNAL,
-        .start_bit = bytes_u8(bytes) % 64U,
-        .bits = widths[shape >> 3 & 7U],
-        .flags = bytes_u8(bytes) & 15U,
-        .bytes = (uint8_t)(1U + shape % 4U),
-    };
-    if (is_obd && !(choice & 128)) { /* a value that fits */
-        cut->bits = 8;
-        cut->start_bit = cut->flags & TBOX_CUT_BIG_ENDIAN ? 7 : 0;
-        cut->flags &= (uint8_t)~TBOX_CUT_FLOAT;
-        cut->valid_cut = choice & 32 ? (uint16_t)index : TBOX_ALWAYS;
-    }
-}
-
-/* A checksum in byte 0 or beside it and a counter in byte 2, behind the cuts of the message. */
-static void make_check(tbox_cut_t *cuts, const tbox_message_t *message)
-{
-    static const uint8_t widths[TBOX_CHECKS] = {0, 0, 8, 4, 4, 16, 8, 8, 16};
-
-    cuts[0] = (tbox_cut_t){.bits = widths[message->check], .signal = TBOX_NO_SIGNAL};
-    cuts[1] = (tbox_cut_t){.start_bit = 16, .bits = 4, .max = 14.0, .signal = TBOX_NO_SIGNAL};
-}
-
-void wild_table(wild_t *self, bytes_t *bytes)
-{
-    const uint8_t count = bytes_u8(bytes) % (WILD_MESSAGES + 1U);
-    uint32_t cuts = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        tbox_message_t *const message = &self->messages[i];
-        const uint8_t shape = bytes_u8(bytes);
-        const bool is_obd = i + 1U == count && (shape & 1);
-        const bool is_pgn = !is_obd && ((shape & 16) || (i > 0U && message[-1].kind == TBOX_MESSAGE_PGN));
-
-        *message = (tbox_message_t){
-            .id = is_obd ? TBOX_OBD_ID : is_pgn ? tbox_table_pgn(0x01000000U + (i << 16U)) : 0x100U + i,
-            .first = cuts,
-            .count = (uint16_t)(shape >> 1 & 3U),
-            .channel = shape & 128 ? TBOX_ANY_CHANNEL : (uint8_t)(shape >> 6 & i),
-            .length = is_obd ? 0 : shape & 8 ? 64 : 8,
-            .kind = is_obd ? TBOX_MESSAGE_OBD : is_pgn ? TBOX_MESSAGE_PGN : TBOX_MESSAGE_PLAIN,
-            .check = !is_obd && (shape & 32) ? (uint8_t)(1U + (shape >> 1 & 7U)) : TBOX_CHECK_NONE,
-            .slot = (uint8_t)i,
-            .data_ids = {shape, count},
-        };
-        for (uint32_t j = 0; j < message->count; j++) {
-            make_cut(&self->cuts[cuts + j], message, j, bytes);
-        }
-        cuts += message->count;
-        if (message->check != TBOX_CHECK_NONE) {
-            make_check(&self->cuts[cuts], message);
-            cuts += 2U;
-        }
-    }
-    self->setup.table = (tbox_table_t){
-        .messages = self->messages, .cuts = self->cuts, .message_count = count, .cut_count = cuts};
-}
-
-/* ---- the rules ---------------------------------------------------------------------------------------------------- */
-
-static tbox_harsh_rule_t harsh_rule(bytes_t *bytes, double min_speed_mps)
-{
-    const uint8_t choice = bytes_u8(bytes);
-
-    return (tbox_harsh_rule_t){
-        .threshold_mps2 = choice & 1 ? 0.5 : 3.43,
-        .release_mps2 = choice & 1 ? 0.4 : 2.85,
-        .medium_mps2 = choice & 2 ? 0.0 : 4.41,
-        .high_mps2 = choice & 2 ? 0.0 : 5.88,
-        .min_speed_mps = choice & 4 ? 0.0 : min_speed_mps,
-        .hold_us = choice & 8 ? 0 : 500000,
-        .refractory_us = choice & 16 ? 0 : choice & 32 ? 60000000 : 3000000,
-        .enabled = !(choice & 128),
-    };
-}
-
-void wild_setup(wild_t *self, bytes_t *bytes)
-{
-    const uint8_t choice = bytes_u8(bytes);
-    const uint8_t more = bytes_u8(bytes);
-    tbox_setup_t *const setup = &self->setup;
-
-    setup->braking = harsh_rule(bytes, 2.78);
-    setup->acceleration = harsh_rule(bytes, 2.78);
-    setup->cornering = harsh_rule(bytes, 4.17);
-    setup->idling = (tbox_idling_rule_t){.max_speed_mps = 0.278, .hold_us = choice & 1 ? 0 : 5000000, .enabled = true};
-    setup->speeding = (tbox_speeding_rule_t){.limit_mps = choice & 2 ? 13.0 : 0.0,
-                                             .margin_mps = choice & 4 ? 2.0 : 0.0,
-                                             .hysteresis_mps = 1.39,
-                                             .hold_us = choice & 8 ? 0 : 10000000,
-                                             .enabled = true};
-    setup->crash = (tbox_crash_rule_t){.threshold_mps2 = choice & 16 ? 5.0 : 19.61,
-                                       .delta_v_mps = 2.22,
-                                       .medium_mps = 4.17,
-                                       .high_mps = 6.94,
-                                       .lock_mps = 6.94,
-                                       .speed_loss_mps2 = 9.0,
-                                       .hold_us = choice & 32 ? 0 : 8000,
-                                       .confirm_us = choice & 64 ? 0 : 10000000,
-                                       .enabled = !(choice & 128)};
-    memcpy(setup->rotation, (const double[9]){0, 0, -1, 0, 1, 0, 1, 0, 0}, sizeof setup->rotation);
-    setup->ring_us = 30000000;
-    setup->ring_bytes = more & 1 ? 0U : (uint32_t)(more >> 1) * 13U;
-    setup->powertrain = more % 3U;
-    setup->mounted = (more & 24) == 8;
-    setup->has_rotation = (more & 24) == 16;
-}
-
-/* ---- the drive ---------------------------------------------------------------------------------------------------- */
 
 static tbox_input_t *add(wild_t *self, uint8_t kind)
 {
@@ -226,6 +97,87 @@ static void add_stretch(wild_t *self, bytes_t *bytes)
     }
 }
 
+/* The same value again and again: of the coolant, the supply, the fuel, the odometer. */
+static void add_level(wild_t *self, bytes_t *bytes)
+{
+    static const int64_t steps_us[] = {1000000, 500000, 2500000, 10000000};
+    const uint8_t shape = bytes_u8(bytes);
+    const double number = (double)bytes_u8(bytes);
+    const uint32_t rows = 1U + (shape >> 2 & 15U);
+
+    for (uint32_t i = 0; i < rows; i++) {
+        self->t_us += steps_us[shape >> 6];
+        switch (shape & 3) {
+        case 0:
+            add_value(self, TBOX_COOLANT, number - 40.0);
+            break;
+        case 1:
+            add_value(self, TBOX_BATTERY, number / 10.0);
+            break;
+        case 2:
+            add_value(self, TBOX_FUEL, number / 2.0);
+            break;
+        default:
+            self->odometer_m += i == 0 ? number * 20.0 : 0.0;
+            add_value(self, TBOX_ODOMETER, self->odometer_m);
+            add_value(self, TBOX_SPEED, self->mps);
+        }
+    }
+}
+
+/* A receiver, once a second: with the car, or somewhere else. */
+static void add_fixes(wild_t *self, bytes_t *bytes)
+{
+    const uint8_t shape = bytes_u8(bytes);
+    const uint8_t quality = bytes_u8(bytes);
+    const uint32_t fixes = 1U + (shape & 15U);
+
+    self->lat_deg += shape & 16 ? 0.05 : 0.0;
+    for (uint32_t i = 0; i < fixes; i++) {
+        self->t_us += 1000000;
+        self->lat_deg += self->mps / 111000.0;
+        if (shape & 32) {
+            add_value(self, TBOX_SPEED, self->mps);
+        }
+        tbox_input_t *const input = add(self, TBOX_IN_FIX);
+        const double numbers[6] = {self->lat_deg, 11.0,
+                                   self->mps, 0.0, (double)(quality >> 4) / 2.0, (double)(quality & 15)};
+
+        input->flags = shape & 128 ? 63 : 51;
+        input->length = shape & 64 ? 0 : 1;
+        memcpy(input->u.number, numbers, sizeof numbers);
+    }
+}
+
+/* The box lies at an angle for some seconds, perhaps turned into it, perhaps with the ignition off. */
+static void add_attitude(wild_t *self, bytes_t *bytes)
+{
+    static const double sines[] = {0.0, 0.12, 0.8, 1.0};
+    static const double cosines[] = {1.0, 0.993, 0.6, 0.0};
+    static const double angles[] = {0.0, 0.12, 0.927, 1.571};
+    const uint8_t shape = bytes_u8(bytes);
+    const uint32_t samples = 20U * (1U + (shape >> 2 & 7U));
+
+    if (shape & 128) {
+        add_value(self, TBOX_IGNITION, 0.0);
+    }
+    for (uint32_t i = 0; i < samples; i++) {
+        self->t_us += 50000;
+        tbox_input_t *const input = add(self, TBOX_IN_IMU);
+        const double shake = 0.01 * (double)(self->count % 7U);
+        const bool is_turning = i < 10 && (shape & 32);
+
+        input->flags = 63;
+        input->u.number[0] = shake;
+        input->u.number[1] = G * (is_turning ? 0.0 : sines[shape & 3]) - shake;
+        input->u.number[2] = G * (is_turning ? 1.0 : cosines[shape & 3]);
+        input->u.number[3] = is_turning ? angles[shape & 3] / 0.5 : 0.0;
+        if ((shape & 64) && i % 10U == 9U) {
+            add_value(self, TBOX_SPEED, self->mps);
+        }
+    }
+}
+
 /* A tenth of a second that strikes the sensor, as hard as the bytes say. */
 static void add_blow(wild_t *self, bytes_t *bytes)
 {
@@ -311,6 +263,15 @@ void wild_drive(wild_t *self, bytes_t *bytes)
             break;
         case 10:
             (void)add(self, TBOX_IN_TICK);
+            break;
+        case 11:
+            add_level(self, bytes);
+            break;
+        case 12:
+            add_fixes(self, bytes);
+            break;
+        case 13:
+            add_attitude(self, bytes);
             break;
         default:
             add_stretch(self, bytes);

@@ -6,7 +6,7 @@
 #include "bytes.h"
 #include "tbox.h"
 
-enum { WILD_MESSAGES = 4, WILD_CUTS = 20, WILD_INPUTS = 1200 };
+enum { WILD_MESSAGES = 4, WILD_CUTS = 20, WILD_INPUTS = 1600 };
 
 typedef struct {
     tbox_message_t messages[WILD_MESSAGES];
@@ -16,6 +16,8 @@ typedef struct {
     size_t count;
     int64_t t_us;
     double mps; /* how fast the car goes at the moment */
+    double odometer_m;
+    double lat_deg; /* where it is */
 } wild_t;
 
 /* A table that is sound more often than not. */
@@ -23,6 +25,9 @@ void wild_table(wild_t *self, bytes_t *bytes);
 
 /* Rules of any strictness, any powertrain, mounted or not, with a small ring or none. */
 void wild_setup(wild_t *self, bytes_t *bytes);
+
+/* The rules that watch the car and the box; without it they are off. */
+void wild_watch(wild_t *self, bytes_t *bytes);
 
 /* Inputs until the bytes are used up or there is no more room. */
 void wild_drive(wild_t *self, bytes_t *bytes);

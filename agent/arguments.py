@@ -1,0 +1,66 @@
+"""What the commands' arguments share: how a verb is made, which settings and inputs it takes."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
+
+EPILOG = (
+    """exit codes: 0 good, 1 a check failed, 2 usage, 66 input, 69 device or broker, 74 storage, 78 configuration"""
+)
+
+Command = Callable[[argparse.Namespace], int]
+
+
+Commands = argparse._SubParsersAction  # noqa: SLF001  (argparse has no public name for what add_subparsers returns)
+
+
+def add(
+    commands: "Commands[argparse.ArgumentParser]", name: str, text: str, do: Command | None
+) -> argparse.ArgumentParser:
+    """A command and what it does."""
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EPILOG)
+    if do is not None:
+        parser.set_defaults(command=do)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """--config and --set."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings (TOML); `tbox config show` prints all keys"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets",
+        help="one setting by its dotted key, e.g. detect.harsh_braking.threshold_mps2=3.0; beats --config",
+    )  # fmt: skip
+
+
+def add_inputs(parser: argparse.ArgumentParser, *, vehicle: bool = True) -> None:
+    """--format, and --vehicle."""
+    parser.add_argument(
+        "--format", choices=("candump", "asc", "blf", "trc", "mf4", "nmea", "csv"),
+        help="what the inputs are; without it their content tells",
+    )  # fmt: skip
+    if vehicle:
+        parser.add_argument(
+            "--vehicle", type=Path, metavar="FILE",
+            help="vehicle map or compiled table; without it CAN logs are read as OBD-II answers",
+        )  # fmt: skip
+
+
+def map_of(named: Path | None, chosen: "Settings") -> Path:
+    """The vehicle map that was named: a file here before one that is shipped; else that of the settings."""
+    if named is None:
+        return Path(chosen.vehicle.map)
+    return named.absolute() if named.is_file() else named
+
+
+def machine(asked: argparse.Namespace) -> "Settings":
+    """This terminal's settings: --config, else the machine's file."""
+    from agent import settings_file  # noqa: PLC0415  (as in cli.py: only when asked)
+
+    return settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets)

@@ -1,0 +1,78 @@
+"""From flash to the broker: writer, uplink and link in one turn. Nothing is told before it is synced."""
+
+import logging
+import select
+
+from agent.exchange import Confirm, Connect, Publish, Want
+from agent.ledger import Loss
+from agent.mqtt import Link
+from agent.uplink import Uplink
+from agent.writer import Writer
+
+log = logging.getLogger("tbox")
+
+
+class Delivery:
+    """The writer's news to the uplink, the uplink's decisions to the link, and back."""
+
+    def __init__(self, writer: Writer, uplink: Uplink, link: Link) -> None:
+        self.writer, self.uplink, self.link = writer, uplink, link
+        self.said = "not connected yet"
+        """What the link said last, in one sentence."""
+        self._asked: dict[str, Want] = {}
+
+    @property
+    def filenos(self) -> tuple[int, int]:
+        """Readable when there is something to tend."""
+        return self.link.fileno(), self.writer.fileno()
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not delivered yet."""
+        return sum(self.writer.depth.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is on flash, and told as far as there is anybody to tell."""
+        return self.writer.is_settled and (self.uplink.state != "up" or not self.waiting)
+
+    def wait(self, most_s: float) -> None:
+        """Until link or writer calls, or so long."""
+        select.select(self.filenos, [], [], most_s)
+
+    def news(self) -> list[Loss]:
+        """What the writer did since the last turn, handed to the uplink; what it had to drop. Raises its failure."""
+        news = self.writer.take()
+        for (lane, after_seq, limit), rows in news.fetched:
+            want = self._asked.pop(lane, None)
+            if want == (lane, after_seq, limit) and any(now.after_seq == after_seq for now in self._wants(lane)):
+                self.uplink.offer(want, rows)
+        self.uplink.synced(news.synced)
+        return news.losses
+
+    def tell(self, now_s: float) -> None:
+        """Hear the link, do what the uplink decides."""
+        for sentence in self.uplink.hear(now_s, self.link.answers()):
+            log.info("%s", sentence)
+            self.said = sentence
+        for want in self.uplink.wants():
+            if want.lane not in self._asked:
+                self._asked[want.lane] = want
+                self.writer.fetch(*want)
+        for action in self.uplink.step(now_s):
+            match action:
+                case Connect():
+                    self.link.connect()
+                case Publish():
+                    self.link.publish(action)
+                case Confirm(seqs):
+                    self.writer.confirm(seqs)
+
+    def close(self) -> None:
+        """Write what waits, leave the broker."""
+        self.writer.close()
+        self.link.close()
+
+    def _wants(self, lane: str) -> list[Want]:
+        """What the uplink wants of this lane now."""
+        return [want for want in self.uplink.wants() if want.lane == lane]

@@ -1,0 +1,169 @@
+"""`tbox doctor`: is this box well installed? Listens and tries for a while; one line a check, with the fix."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent import checkup, checkup_terminal, clock, maps
+from agent.certificate import CertificateError, ends_in
+from agent.checkup import Check
+from agent.fitting import best
+from agent.gathering import Gathered, gather
+from agent.key import KEY_NAME, load_or_make
+from agent.outbox import STORE_NAME
+from agent.roundtrip import send
+from agent.settings import Settings
+from agent.store import DamagedError, read_reserve
+from agent.tap import progress
+
+PROBE_BYTES = 4096
+MOVES_MPS = 0.5
+
+
+def doctor(settings: Settings, seconds: float, *, as_json: bool) -> int:
+    """The command. 0: nothing fails; 1: something does, a device or a broker that is not there too. SettingsError."""
+    tell = progress()
+    table = maps.load(Path(settings.vehicle.map))
+    try:
+        gathered = gather(settings, table, seconds, tell)
+        tell("calling the broker, looking at the terminal")
+        checks = [*car(settings, gathered), *terminal(settings, has_gnss=bool(gathered.hearing.fixes))]
+    finally:
+        tell("")
+    failures = sum(check.verdict == "FAIL" for check in checks)
+    if as_json:
+        print(json.dumps({"checks": [asdict(check) for check in checks], "failed": failures}, ensure_ascii=False))
+    else:
+        print("\n".join(lines(checks)))
+    return 1 if failures else 0
+
+
+def lines(checks: list[Check]) -> Iterator[str]:
+    """One a check, names below each other."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        fix = f"; fix: {check.fix}" if check.fix else ""
+        yield f"{check.verdict}  {check.name:{width}}  {check.words}{fix}"
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def car(settings: Settings, gathered: Gathered) -> Iterator[Check]:
+    """What the car says and the sensors feel."""
+    hearing, seconds = gathered.hearing, gathered.seconds
+    for line in gathered.lines:
+        bus = hearing.buses.get(line.can.number)
+        yield checkup.check_bus(line.can.channel, bus, seconds, bitrate=line.can.bitrate, missing=line.missing)
+    if settings.recording.paths:
+        bus = hearing.buses.get(0)
+        yield checkup.check_bus("recording", bus, seconds)
+    elif not gathered.lines and not settings.elm:
+        yield checkup.skipped("bus", "no [[can]] is set")
+    yield checkup.check_map(gathered.fitter.fit(), hearing.frames, _better(gathered))
+    for port, state in gathered.adapters.items():
+        yield checkup.check_adapter(port, state)
+    is_allowed = any(not can.listen_only for can in settings.can) or bool(settings.elm)
+    may_ask = is_allowed and settings.obd.ask != "never"
+    yield checkup.check_vin(list(hearing.texts), may_ask=may_ask)
+    yield checkup.check_speed(gathered.samples)
+    moves = any((sample.value("speed") or 0.0) > MOVES_MPS for sample in gathered.samples)
+    yield checkup.check_imu(list(hearing.forces), is_fitted=bool(settings.imu.device), moves=moves)
+    has_receiver = bool(settings.gnss.gpsd or settings.gnss.port)
+    yield checkup.check_gnss(list(hearing.fixes), gathered.now_us, is_fitted=has_receiver)
+    volts = [volt for sample in gathered.samples if (volt := sample.value("battery")) is not None]
+    yield checkup.check_voltage(volts, settings.power.floor_v)
+    for name in gathered.missing:
+        if name not in ("imu", "gnss", *gathered.adapters):
+            yield checkup.failed(name, "the device is not there", "plug it in; tbox run says more in its log")
+
+
+def _better(gathered: Gathered) -> str:
+    """The file of a shipped map that fits; empty: none does."""
+    fits = {name: fitter.fit() for name, fitter in gathered.others.items()}
+    fit = best(list(fits.values()))
+    return next((name for name, other in fits.items() if other is fit), "")
+
+
+def terminal(settings: Settings, *, has_gnss: bool) -> Iterator[Check]:
+    """Broker, flash, clock, certificates."""
+    folder = Path(settings.device.state_dir)
+    yield from _broker(settings, folder)
+    yield _store(folder)
+    yield checkup_terminal.check_clock(clock.read_clocks(), has_gnss=has_gnss)
+    yield _disk(folder, settings.store.budget_mb * 1_000_000)
+    if settings.mqtt.tls:
+        for name in ("cert_file", "ca_file"):
+            path = getattr(settings.mqtt, name)
+            yield _certificate(name, path) if path else checkup.skipped(f"mqtt.{name}", "none is set")
+
+
+def _broker(settings: Settings, folder: Path) -> Iterator[Check]:
+    """There and back, and what the platform says."""
+    device = settings.device.name or _device(folder)
+    if not device:
+        why = "this terminal has no key yet, and so no name: start tbox run once"
+        yield from (checkup.skipped(name, why) for name in ("broker", "receipt"))
+        return
+    confirm = settings.uplink.confirm
+    trip = send(settings.mqtt, device, wants_receipt=confirm == "receipt", memory=folder / "broker.json")
+    yield checkup_terminal.check_broker(trip)
+    if trip.failure:
+        yield checkup.skipped("receipt", "the broker is out of reach")
+        return
+    made = 0
+    with suppress(DamagedError, OSError):
+        made = read_reserve(folder / STORE_NAME).seq
+    yield checkup_terminal.check_receipt(trip.receipt, confirm=confirm, made=made)
+
+
+def _device(folder: Path) -> str:
+    """The id of the device whose key is there; a key is not made here: it would belong to whoever types this."""
+    path = folder / KEY_NAME
+    try:
+        return load_or_make(path).device.hex() if path.exists() else ""
+    except OSError:
+        return ""
+
+
+def _store(folder: Path) -> Check:
+    """Write, sync, and take away again."""
+    path = folder / f".doctor-{os.getpid()}"
+    begun_s = time.monotonic()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, bytes(PROBE_BYTES))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+            path.unlink()
+    except OSError as why:
+        return checkup_terminal.check_store(str(folder), None, f"cannot be written: {why.strerror}")
+    return checkup_terminal.check_store(str(folder), (time.monotonic() - begun_s) * 1000, "")
+
+
+def _disk(folder: Path, budget_bytes: int) -> Check:
+    """Room for the store, as it is and as it may become."""
+    try:
+        disk = os.statvfs(folder)
+        used_bytes = sum(path.stat().st_size for path in folder.glob(f"{STORE_NAME}*"))
+    except OSError as why:
+        return checkup.failed("disk", f"{folder}: {why.strerror}", "make the folder: start tbox run once")
+    return checkup_terminal.check_disk(disk.f_bavail * disk.f_frsize, used_bytes, budget_bytes)
+
+
+def _certificate(name: str, path: str) -> Check:
+    """One file of certificates."""
+    now, what = datetime.now(UTC), f"mqtt.{name}"
+    try:
+        return checkup_terminal.check_certificate(what, ends_in(Path(path)), now)
+    except OSError as why:
+        return checkup_terminal.check_certificate(what, (), now, f"{path}: cannot be read: {why.strerror}")
+    except CertificateError as why:
+        return checkup_terminal.check_certificate(what, (), now, f"{path}: {why}")
