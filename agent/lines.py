@@ -120,7 +120,7 @@ def make_lines(settings: Settings, table: Table, rack: Rack, kept: Mapping[str, 
 def _bus(settings: Settings, can: Can, table: Table, rack: Rack, kept: Mapping[str, Any]) -> Line:
     """A bus that may send."""
     uds = {item.to: item.answer for item in table.asked(can.number)}
-    rates = BITRATES if can.bitrate == 0 and can.interface not in AS_SET_UP else (can.bitrate,)
+    rates = BITRATES if can.bitrate == 0 and (can.setup or can.interface not in AS_SET_UP) else (can.bitrate,)
     return Line(
         can.channel,
         can.number,

@@ -9,6 +9,7 @@ from agent.vehicle import Table
 from drivers.can import open_can
 from drivers.guard import Guard
 from drivers.rack import Opener
+from drivers.source import Source
 
 
 def can_opener(
@@ -18,18 +19,28 @@ def can_opener(
 
     Of a bus that may be asked everything is read: its traffic tells whether it is awake, and who else asks.
     """
-    return partial(
+    rate = bitrate or can.bitrate
+    opening = partial(
         open_can,
         can.interface,
         can.channel,
         number=can.number,
-        bitrate=bitrate or can.bitrate or None,
+        bitrate=rate or None,
         fd=can.fd,
         listen_only=listen_only,
         options=can.options,
         filters=table.filters(can.number) if can.listen_only else (),
         guard=guard,
     )
+    return partial(_set_up_first, can.channel, rate, listen_only, opening) if can.setup and rate else opening
+
+
+def _set_up_first(channel: str, bitrate: int, listen_only: bool, opening: Opener) -> Source:
+    """A link of the kernel's whose bit rate and mode are ours to set."""
+    from drivers.link import set_up  # noqa: PLC0415  (few may)
+
+    set_up(channel, bitrate, listen_only=listen_only)
+    return opening()
 
 
 def make_guard(settings: Settings, table: Table, number: int) -> Guard:

@@ -37,6 +37,7 @@ class Can(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     number: Annotated[int, span(0, 255, "", "channel number in vehicle maps")] = 0
     bitrate: Annotated[int, span(0, 1_000_000, "bit/s", "bit rate of an adapter; 0: as it is set up")] = 0
     fd: Annotated[bool, Meta(description="receive CAN FD frames")] = False
+    setup: Annotated[bool, Meta(description="set a SocketCAN link up ourselves; needs CAP_NET_ADMIN")] = False
     listen_only: Annotated[bool, Meta(description="keep an adapter from sending even the acknowledge bit")] = True
     options: Annotated[
         dict[str, str | int | float | bool], Meta(description="further arguments of python-can's driver")

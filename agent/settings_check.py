@@ -82,7 +82,9 @@ def _buses(settings: Settings) -> Iterator[Conflict]:
                 (("can", at, "channel"), ("can", at)),
                 f'can[{at}].channel = "{bus.channel}" stands above: open it once',
             )
-        if bus.bitrate and bus.interface == "socketcan":
+        if bus.setup and bus.interface != "socketcan":
+            yield (("can", at, "setup"),), f"can[{at}].setup is for socketcan: leave it out"
+        if bus.bitrate and bus.interface == "socketcan" and not bus.setup:
             way = f"ip link set {bus.channel} up type can bitrate {bus.bitrate} listen-only on"
             yield (("can", at, "bitrate"),), f"can[{at}].bitrate is not used by socketcan: leave it out and type: {way}"
 

@@ -15,7 +15,9 @@ from agent.settings_file import Key, lines_of, load
 from agent.settings_obd import Elm
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config" / "tbox.toml"
-WHOLE = re.sub(r"(?m)^#(#? ?)(?=\[\[(?:can|elm)\]\]|# |\w+ = )", lambda mark: "# " if mark[1] else "", SHIPPED.read_text())
+WHOLE = re.sub(
+    r"(?m)^#(#? ?)(?=\[\[(?:can|elm)\]\]|# |\w+ = )", lambda mark: "# " if mark[1] else "", SHIPPED.read_text()
+)
 """The shipped file with its commented tables switched on."""
 
 

@@ -186,7 +186,9 @@ def test_a_rule_that_is_off_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cn0_dbhz", "wanted"), [(32.0, [LOSS, BY_QUALITY]), (32.1, [LOSS]), (None, [LOSS])], ids=["8 dB", "just under", "untold"]
+    ("cn0_dbhz", "wanted"),
+    [(32.0, [LOSS, BY_QUALITY]), (32.1, [LOSS]), (None, [LOSS])],
+    ids=["8 dB", "just under", "untold"],
 )
 def test_a_loss_after_the_carriers_faded_is_jamming(cn0_dbhz: float | None, wanted: list[tuple]) -> None:
     rows = []
