@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -77,6 +77,14 @@ guard-mutants: .venv/.has-test ## change the guard in one place at a time: does 
 
 elm-emulator: .venv/.has-test ## the ELM327 driver against ELM327-emulator, in an environment of its own (non-commercial licence)
 	@$(BIN)/python -m tests.elm_emulator
+
+hil: .venv/.has-test ## every scenario of the bench where it can run, into out/hil.xml (8 min); ARGS as in python -m hil run
+	@sh .ci/need tests
+	@mkdir -p out
+	@$(BIN)/python -m hil run all --junit out/hil.xml $(ARGS)
+
+hil-awake: .venv/.has-test ## plant a defect for each fault of the bench: does it turn red?
+	@$(BIN)/python -m tests.hil_defects $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

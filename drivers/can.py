@@ -52,6 +52,9 @@ LISTEN_ONLY: Mapping[str, Mapping[str, Any]] = {
 }
 """How each interface of python-can 4.6 that knows the mode is asked for it."""
 
+SLCAN = {"sleep_after_open": 0.1}
+"""python-can waits 2 s for boards that start when their port is opened; we try again instead, so nothing waits."""
+
 FIXES = {
     errno.ENODEV: ": is it plugged in, and is that its name? See `ip link`",
     errno.EAFNOSUPPORT: ": this kernel has no CAN: modprobe can_raw",
@@ -81,7 +84,9 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
     """
     if interface not in BACKENDS:
         raise DriverError(f"no CAN interface {interface!r}: known are {' '.join(sorted(BACKENDS))}")
-    wanted: dict[str, Any] = {"fd": True} if fd else {}
+    wanted: dict[str, Any] = dict(SLCAN) if interface == "slcan" else {}
+    if fd:
+        wanted["fd"] = True
     if bitrate and interface != "socketcan":
         wanted["bitrate"] = bitrate
     if listen_only:

@@ -16,7 +16,7 @@ WAITING_S = 2.0
 """How often the supply is read while the engine is off."""
 VOLTS_S = 5.0
 """And how often while a car answers."""
-RETRY_S_MIN, RETRY_S_MAX = 0.5, 30.0
+RETRY_S_MIN, RETRY_S_MAX = 0.5, 5.0
 """Between two tries to find a car that has answered before."""
 MUTE_S_MAX = 4.0
 """At most between two tries to find the adapter: that costs nobody anything."""

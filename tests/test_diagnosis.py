@@ -189,7 +189,7 @@ def test_a_question_dies_with_its_bus() -> None:
     while bench.did[-1:] != [Open(FAST, listen_only=False)]:
         bench.turn()
     bench.turn(is_there=False)
-    bench.turn(is_there=True)
+    assert bench.turn(is_there=True) is None
     assert asked(bench.run(2)) == []
 
 

@@ -90,15 +90,16 @@ class Car:
     def plug(self, link: Path) -> tuple[Wire, Callable[[], None]]:
         """A CAN adapter on the car's bus, and how it is pulled out."""
         adapter, is_out = Wire(link), Event()
-        thread = self._start(
-            lambda: ecu_bus.serve(adapter, self.ecus, lambda: is_out.is_set() or self.is_over.is_set())
-        )
+
+        def serve() -> None:
+            ecu_bus.serve(adapter, self.ecus, lambda: is_out.is_set() or self.is_over.is_set())
+            adapter.shutdown()
 
         def unplug() -> None:
             is_out.set()
             thread.join()
-            adapter.shutdown()
 
+        thread = self._start(serve)
         return adapter, unplug
 
     def chatter(self, link: Path) -> Wire:

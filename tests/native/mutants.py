@@ -8,7 +8,7 @@ A mutant that does not compile, or compiles to the same code, is none. The other
   golden   the golden drives, fed to the runner (relay.c): any bit that differs kills, as it does in tests/test_golden.py
   alike    the plan of odd tables against the tables themselves (alike.c), as in tests/test_native_runner.py
   corpus   the fuzzer's corpus: a broken promise kills, and another hash of what is heard, as in tests/test_native_fuzz.py
-  told     the drives of the tests that tests/golden/told.txt names: any bit that differs fails its test (told.py)
+  told     a test that tests/golden/told.txt names, of whose drive a bit differs: it is run, and fails (told.py)
   sane     corpus and golden drives under gcc's sanitizers, as in tests/test_native_fuzz.py
   test     the tests that see a difference, with the mutant as agent._core: which they are is told by tapes (tape.py)
 Who survives is listed, against survivors.md, which says of the known ones why no test can or need tell them apart.
@@ -88,7 +88,7 @@ def by_core(bench: Bench, mutant: Mutant, links: Links, where: Path) -> str:
             mutant.file in OF_TABLES and answer(links.alike, *bench.odd, keep=keep, what="alike") != bench.alike
         ),
         "pool": lambda: bench.pool and is_killed_by_pool(bench, mutant, corpus, where),
-        "told": lambda: seen().is_sure,
+        "told": lambda: seen().is_sure and pytest(seen().tests, {"TBOX_CORE": str(links.extension)}, 60),
         "sane": lambda: is_insane(bench, mutant, links, where),
         "test": lambda: seen().tests and pytest(seen().tests, {"TBOX_CORE": str(links.extension)}, 300),
     }

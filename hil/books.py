@@ -1,0 +1,151 @@
+"""The books of a live run: what arrived and when, how the queue stood, what the car did; an outcome at the end."""
+
+import tempfile
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.codec import Record
+from hil.bench import run_agent
+from hil.outcome import Account, EventFound, Live, TripFound, TruthRow
+from hil.subscriber import Inbox
+from hil.terminal import Terminal
+
+LOG_CHARACTERS = 20_000
+
+
+def boot_us() -> int:
+    """Now, on the clock the records run on."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+class Books:
+    """Filled while it runs."""
+
+    def __init__(self) -> None:
+        self.inbox = Inbox()
+        self._arrived: list[tuple[int, Record]] = []
+        self._depths: list[tuple[float, int]] = []
+        self._clock: list[tuple[int, float]] = []
+        self._heard: list[tuple[float, int]] = [(0.0, 0)]
+        self._truth: dict[float, TruthRow] = {}
+
+    def note(self, record: Record, now_us: int) -> None:
+        """A new record arrived."""
+        self._arrived.append((now_us, record))
+
+    def see(self, truth: Mapping[str, Any], waiting: int | None) -> None:
+        """Where the car is, and how many records wait on the terminal."""
+        if not truth:
+            return
+        row = TruthRow(*(float(truth[name]) for name in TruthRow.__struct_fields__))
+        self._truth[row.time_s] = row
+        self._clock.append((int(truth["at_us"]), row.time_s))
+        if int(truth["heard"]) != self._heard[-1][1]:
+            self._heard.append((row.time_s, int(truth["heard"])))
+        if waiting is not None:
+            self._depths.append((row.time_s, waiting))
+
+    def is_complete(self, trips: int) -> bool:
+        """So many trips have ended, each is sealed, and no number is missing."""
+        ends, seals = self.inbox.bodies("trip_end"), self.inbox.bodies("seal")
+        if len(ends) < trips:
+            return False
+        is_sealed = not ends or any(seal.seq > ends[-1].seq for seal in seals)
+        devices = {device for device, _ in self.inbox.records}
+        return bool(devices) and is_sealed and not any(self.inbox.missing(device) for device in devices)
+
+    def outcome(self, truth: Mapping[str, Any], terminal: Terminal) -> dict[str, Any]:
+        """The fields of an outcome. Call it when the agent has ended."""
+        seals = self.inbox.bodies("seal")
+        frames = dict(seals[-1].body["frames"]) if seals else {}
+        health = self.inbox.bodies("health")
+        return {
+            "events": tuple(_event(record.body, self.seconds) for record in self.inbox.bodies("event")),
+            "trips": tuple(_trip(record.body, self.seconds) for record in self.inbox.bodies("trip_end")),
+            "counters": frames,
+            "not_judged": dict(health[-1].body.get("not_judged", {})) if health else {},
+            "truth": tuple(self._truth.values()),
+            "live": Live(
+                account=self._account(),
+                exit_codes=tuple(terminal.exit_codes),
+                depths=tuple(self._depths),
+                latencies_ms=tuple(round((now_us - record.t_us) / 1000, 2) for now_us, record in self._arrived),
+                heard=int(truth.get("heard", 0)),
+                heard_by=tuple(self._heard),
+                kinds=dict(Counter(record.kind for record in self.inbox.records.values())),
+                trouble=trouble_words(record.body for record in self.inbox.bodies("dtc")),
+                car_dropped=int(truth.get("dropped", 0)),
+                log=terminal.log()[-LOG_CHARACTERS:],
+            ),
+        }
+
+    def seconds(self, at_us: int) -> float:
+        """Boot time as time of the drive, which takes longer than it should where the machine is late."""
+        index = bisect_right(self._clock, at_us, key=lambda tick: tick[0])
+        before, after = self._clock[max(0, index - 1)], self._clock[min(index, len(self._clock) - 1)]
+        if before == after or index == 0:
+            return before[1] + (at_us - before[0]) / 1e6
+        share = (at_us - before[0]) / (after[0] - before[0])
+        return before[1] + share * (after[1] - before[1])
+
+    def _account(self) -> Account:
+        """Whether it is complete, and what tbox itself says of it."""
+        devices = sorted({device for device, _ in self.inbox.records})
+        with tempfile.TemporaryDirectory(prefix="tbox-hil-") as folder:
+            pile = Path(folder, "received.tbox")
+            pile.write_bytes(self.inbox.framed())
+            verify = run_agent(["verify", str(pile)])
+        return Account(
+            records=len(self.inbox.records),
+            devices=len(devices),
+            missing=tuple(number for device in devices for number in self.inbox.missing(device)),
+            faults=tuple(self.inbox.faults),
+            redelivered=self.inbox.redelivered,
+            seals=len(self.inbox.bodies("seal")),
+            starts=len(self.inbox.bodies("boot")),
+            verify_code=verify.returncode,
+            verify_words=(verify.stdout + verify.stderr).strip(),
+        )
+
+
+def trouble_words(bodies: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What `dtc` records say, in order; a freeze frame, which may come with its code or after it, stands by it."""
+    words: list[str] = []
+    for body in bodies:
+        if body["dtc"] == "lamp":
+            words.append(f"lamp {'on' if body['is_on'] else 'off'}")
+        elif body["dtc"] == "freeze":
+            words.insert(words.index(f"appeared {body['code']} stored") + 1, f"freeze {body['code']}")
+        else:
+            words.append(f"{body['dtc']} {body['code']} {body['kind']}")
+            words += [f"freeze {body['code']}"] if body["freeze"] else []
+    return tuple(words)
+
+
+def _event(body: Mapping[str, Any], seconds: Callable[[int], float]) -> EventFound:
+    return EventFound(
+        kind=body["event"],
+        start_s=round(seconds(body["start_us"]), 6),
+        end_s=round(seconds(body["end_us"]), 6),
+        severity=body["severity"],
+        direction=body["direction"],
+        peak_mps2=body["peak_mps2"],
+        delta_v_mps=body["delta_v_mps"],
+        rule=body["rule"],
+        value=body["value"],
+        is_locked=bool(body["locked"]),
+        sources=tuple(body["sources"]),
+    )
+
+
+def _trip(body: Mapping[str, Any], seconds: Callable[[int], float]) -> TripFound:
+    return TripFound(
+        start_s=round(seconds(body["start_us"]), 6),
+        end_s=round(seconds(body["end_us"]), 6),
+        distance_m=body["distance_m"],
+        end_reason=body["end_reason"],
+    )

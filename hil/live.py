@@ -1,0 +1,188 @@
+"""Live places: the unmodified agent on a bus that the scenario's car drives in real time, a broker, what arrives there.
+
+    python -m hil.live SCENARIO.toml:SEED... --out FOLDER [--pty]     (what the kernel that comes along runs)
+
+Each leaves `NAME.json` in the folder, as hil/outcome.py describes it.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from agent.codec import Record
+from hil import broker as brokers
+from hil.bench import CarProcess
+from hil.books import Books, boot_us
+from hil.live_faults import LiveFaults
+from hil.outcome import Outcome
+from hil.relay import Relay
+from hil.road import lasts_s
+from hil.scenario_file import Scenario, read
+from hil.subscriber import Subscriber
+from hil.terminal import Plug, Terminal, TerminalError
+
+START_S = 30.0
+TURN_S = 0.05
+TOLD_S = 5.0
+"""How often it is said how far the drive is."""
+ARRIVE_S = 20.0
+"""How long after the drive what it meant may take to arrive."""
+SETTLE_S = 10.0
+"""How long the last records may take to arrive once the agent has stopped."""
+
+Say = Callable[[str], None]
+
+
+class LiveError(Exception):
+    """The bench cannot go on; the text says what happened."""
+
+
+class Live:
+    """Everything that runs for one scenario. A context manager: leaving ends every process."""
+
+    def __init__(self, scenario: Scenario, path: Path, seed: int, *, is_pty: bool) -> None:
+        self.scenario, self._path, self._seed, self._is_pty = scenario, path, seed, is_pty
+        self._stack = ExitStack()
+        self.books = Books()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._start(opening)
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        """Broker, network, subscriber, car, agent: in the order in which they need each other."""
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tbox-hil-")))
+        self.broker = brokers.start(folder)
+        stack.callback(lambda: self.broker.stop())  # noqa: PLW0108 (the one there is then)
+        self.relay = Relay(self.broker.port)
+        stack.callback(self.relay.close)
+        self.subscribe()
+        stack.callback(lambda: self.subscriber.close())  # noqa: PLW0108 (the same)
+        plug = self._plug(folder)
+        bus = ["--channel", "vcan0"] if plug.link is None else ["--link", str(plug.link)]
+        self.car = CarProcess([str(self._path), "--seed", str(self._seed), *bus], "hil.vehicle")
+        stack.callback(self.car.stop)
+        self.terminal = Terminal(folder, plug, self.relay.port, self.scenario.settings)
+        self.faults = LiveFaults(self.scenario.fault, self)
+        stack.callback(self.faults.close)
+        stack.callback(self.terminal.close)
+        stack.callback(self.faults.end)
+        self.wait("the car", lambda: self.car.is_ready.wait(TURN_S))
+        self.faults.prepare()
+        self.terminal.start()
+        self.wait("tbox run", self.terminal.is_ready)
+
+    def _plug(self, folder: Path) -> Plug:
+        """What the terminal is plugged into."""
+        is_adapter = self.scenario.adapter != "none"
+        link = folder / "can0" if self._is_pty or is_adapter else None
+        return Plug(link, may_send=self.scenario.ecus != "none", is_adapter=is_adapter)
+
+    def subscribe(self) -> None:
+        """Listen at the broker, into the same books."""
+        host, port, version = brokers.HOST, self.broker.port, self.broker.version
+        self.subscriber = Subscriber(host, port, version, self._note, self.books.inbox)
+        self.wait("the subscriber", lambda: self.subscriber.wait_until_subscribed(TURN_S))
+
+    def wait(self, what: str, is_ready: Callable[[], bool]) -> None:
+        """Until it is. LiveError when it never is."""
+        give_up_s = time.monotonic() + START_S
+        while not is_ready():
+            if time.monotonic() > give_up_s:
+                raise LiveError(f"{what} did not come within {START_S:.0f} s")
+            time.sleep(TURN_S)
+
+    def _note(self, record: Record) -> None:
+        self.books.note(record, boot_us())
+
+    def drive(self, say: Say) -> None:
+        """The whole drive, then until what it meant has arrived."""
+        self.car.go()
+        drive_s = lasts_s(self.scenario)
+        told_s, now_s = 0.0, 0.0
+        while now_s < drive_s:
+            now_s = self._turn()
+            if now_s >= told_s:
+                told_s += TOLD_S
+                say(f"{now_s:.0f} of {drive_s:.0f} s, {len(self.books.inbox.records)} records arrived")
+            time.sleep(TURN_S)
+        self.faults.end()
+        give_up_s = time.monotonic() + ARRIVE_S
+        while not self._is_over() and time.monotonic() < give_up_s:
+            self._turn()
+            time.sleep(TURN_S)
+
+    def _turn(self) -> float:
+        """Once round; where the drive is, in seconds."""
+        truth = self.car.truth
+        now_s = float(truth.get("time_s", 0.0))
+        self.faults.step(now_s)
+        self.books.see(truth, self.terminal.waiting)
+        if self.car.exit_code() is not None:
+            raise LiveError("the car ended in mid-drive")
+        self.terminal.tend(time.monotonic())
+        return now_s
+
+    def _is_over(self) -> bool:
+        """As many trips as expected have ended, and nothing is missing."""
+        trips = self.scenario.expect.trip
+        with self.subscriber.lock:
+            return self.books.is_complete(len(trips) if trips is not None else 0)
+
+    def settle(self) -> None:
+        """Stop the agent, and let arrive what it said last."""
+        self.terminal.stop()
+        give_up_s = time.monotonic() + SETTLE_S
+        while not self._is_over() and time.monotonic() < give_up_s:
+            time.sleep(TURN_S)
+
+
+def run(path: Path, seed: int, place: str, say: Say, *, is_pty: bool) -> Outcome:
+    """One scenario, live."""
+    scenario, begin_s, trouble = read(path), time.monotonic(), ""
+    say("starting broker, car and agent")
+    try:
+        with Live(scenario, path, seed, is_pty=is_pty) as live:
+            live.drive(say)
+            live.settle()
+            told = live.books.outcome(live.car.truth, live.terminal)
+    except (LiveError, TerminalError, brokers.BrokerError) as why:
+        trouble, told = str(why), {}
+    took_s = round(time.monotonic() - begin_s, 3)
+    drive_s = lasts_s(scenario)
+    return Outcome(scenario=path.stem, place=place, seed=seed, took_s=took_s, drive_s=drive_s, trouble=trouble, **told)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run scenarios one after the other; 0 when each has an outcome, whatever it is."""
+    parser = argparse.ArgumentParser(prog="python -m hil.live", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("scenario", nargs="+", help="FILE.toml:SEED")
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.json")
+    parser.add_argument("--place", default="vcan", help="its name in the outcome")
+    parser.add_argument("--pty", action="store_true", help="a serial adapter over a pty instead of vcan0")
+    options = parser.parse_args(arguments)
+    for word in options.scenario:
+        name, _, seed = word.rpartition(":")
+        path = Path(name)
+        outcome = run(path, int(seed), options.place, partial(_say, path.stem), is_pty=options.pty)
+        outcome.write(options.out / f"{path.stem}.json")
+    return 0
+
+
+def _say(name: str, words: str) -> None:
+    print(f"{name}: {words}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Fixtures of pytest for a fleet's own CI: `pytest_plugins = ["hil.plugin"]`, then a scenario is a test of ten lines.
+
+    def test_a_harsh_braking_is_told(vehicle, terminal):
+        vehicle.drive(
+            Leg("pulls away", 4.0, forward_mps2=3.0),
+            Leg("brakes hard", 2.0, forward_mps2=-5.0),
+        )
+        (event,) = terminal.events("harsh_braking")
+        assert event["severity"] == "medium"
+
+bus            where car and terminal meet: vcan0 of this kernel, else a serial CAN adapter over a pty
+broker         a broker of its own; the network before it can be cut (`broker.relay`); what arrived (`broker.inbox`)
+terminal       `tbox run` on the bus; it starts when the car is there, and what arrived of it can be looked at
+vehicle        the simulated car: drives legs, or a scenario file's drive, in real time, until all of it has arrived
+kernel         runs a command in a kernel with vcan0 that comes along; the test is skipped where there is none
+tbox_settings  the agent's settings by dotted key; define one of your own to change them
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil import broker as brokers
+from hil import kernel as kernels
+from hil import scenario_file
+from hil.bench import CarProcess
+from hil.drive import Leg
+from hil.relay import Relay
+from hil.road import lasts_s
+from hil.subscriber import Inbox, Subscriber
+from hil.terminal import Plug, Setting, Terminal, toml
+from hil.wire import has_vcan
+
+WAIT_S = 30.0
+TURN_S = 0.05
+LEG = ("label", "lasts_s", "forward_mps2", "left_mps2", "engine", "blow_mps")
+
+KernelRun = Callable[[Sequence[str]], kernels.Done]
+
+
+def wait_until(holds: Callable[[], bool], what: str, wait_s: float = WAIT_S) -> None:
+    """Until it holds; the test fails when it never does."""
+    give_up_s = time.monotonic() + wait_s
+    while not holds():
+        if time.monotonic() > give_up_s:
+            pytest.fail(f"{what}: not within {wait_s:.0f} s", pytrace=False)
+        time.sleep(TURN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """`link` is the path of the serial adapter; None: vcan0."""
+
+    link: Path | None
+
+    @property
+    def words(self) -> list[str]:
+        """As the car's command line has it."""
+        return ["--channel", "vcan0"] if self.link is None else ["--link", str(self.link)]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The broker, the network before it, and the one who listens there."""
+
+    broker: brokers.Broker
+    relay: Relay
+    subscriber: Subscriber
+
+    @property
+    def inbox(self) -> Inbox:
+        """What has arrived."""
+        return self.subscriber.inbox
+
+    def bodies(self, kind: str) -> list[Mapping[str, Any]]:
+        """Bodies of the records of a kind, lowest number first."""
+        with self.subscriber.lock:
+            return [record.body for record in self.inbox.bodies(kind)]
+
+    def is_complete(self) -> bool:
+        """Whether something has arrived, and no number is missing."""
+        with self.subscriber.lock:
+            devices = {device for device, _ in self.inbox.records}
+            return bool(devices) and not any(self.inbox.missing(device) for device in devices)
+
+
+class TerminalUnderTest(Terminal):
+    """A terminal, and what arrived of it."""
+
+    def __init__(self, folder: Path, bus: Bus, platform: Platform, settings: Mapping[str, Setting]) -> None:
+        super().__init__(folder, Plug(bus.link), platform.relay.port, settings)
+        self._platform = platform
+
+    def events(self, kind: str) -> list[Mapping[str, Any]]:
+        """Events of a kind, in order."""
+        return [body for body in self._platform.bodies("event") if body["event"] == kind]
+
+    def trips(self) -> list[Mapping[str, Any]]:
+        """Summaries of the trips that have ended."""
+        return self._platform.bodies("trip_end")
+
+
+class Vehicle:
+    """The car at the terminal's bus."""
+
+    def __init__(self, folder: Path, bus: Bus, platform: Platform, terminal: Terminal) -> None:
+        self._folder, self._bus, self._platform, self._terminal = folder, bus, platform, terminal
+
+    def drive(self, *what: Leg | str) -> Mapping[str, Any]:
+        """Drive these legs, or a scenario by its name, and end the terminal; where the car really was at the end."""
+        path = self._written(what)
+        drive_s = lasts_s(scenario_file.read(path))
+        car = CarProcess([str(path), *self._bus.words], "hil.vehicle")
+        try:
+            wait_until(car.is_ready.is_set, "the car")
+            self._terminal.start()
+            wait_until(self._terminal.is_ready, "tbox run")
+            car.go()
+            wait_until(lambda: car.truth.get("time_s", 0.0) >= drive_s, "the drive", drive_s + WAIT_S)
+            self._terminal.stop()
+            wait_until(self._platform.is_complete, "the account at the broker")
+        finally:
+            car.stop()
+        return car.truth
+
+    def _written(self, what: Sequence[Leg | str]) -> Path:
+        """The scenario's file; legs become one."""
+        if isinstance(what[0], str):
+            return scenario_file.find(what[0])
+        legs = [", ".join(f"{name} = {toml(getattr(leg, name))}" for name in LEG) for leg in what]
+        drive = ",\n".join(f"    {{ {leg} }}" for leg in legs)
+        path = self._folder / "drive.toml"
+        path.write_text(f'title = "a test"\nwhy = "a test"\nplaces = ["live"]\nexpect = {{}}\ndrive = [\n{drive}\n]\n')
+        return path
+
+
+@pytest.fixture
+def tbox_settings() -> Mapping[str, Setting]:
+    """Nothing is changed."""
+    return {}
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Bus:
+    """Where car and terminal meet."""
+    return Bus(None if has_vcan() else tmp_path / "can0")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Platform]:
+    """A broker, with somebody who listens."""
+    made = brokers.start(tmp_path)
+    relay = Relay(made.port)
+    subscriber = Subscriber(brokers.HOST, made.port, made.version, lambda _: None)
+    wait_until(lambda: subscriber.wait_until_subscribed(TURN_S), "the subscriber")
+    yield Platform(made, relay, subscriber)
+    subscriber.close()
+    relay.close()
+    made.stop()
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, bus: Bus, broker: Platform, tbox_settings: Mapping[str, Setting]
+) -> Iterator[TerminalUnderTest]:
+    """`tbox run`, once the car is there."""
+    made = TerminalUnderTest(tmp_path, bus, broker, tbox_settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def vehicle(tmp_path: Path, bus: Bus, broker: Platform, terminal: TerminalUnderTest) -> Vehicle:
+    """The car; it drives when it is told."""
+    return Vehicle(tmp_path, bus, broker, terminal)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> KernelRun:
+    """A command in there, by this Python where it begins with "python"; /run/out is the test's folder."""
+    if not kernels.is_here():
+        pytest.skip("user-mode-linux is not installed")
+
+    def run(words: Sequence[str]) -> kernels.Done:
+        begin = [sys.executable] if words[0] == "python" else [words[0]]
+        environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(scenario_file.ROOT)}
+        return kernels.run([*begin, *words[1:]], tmp_path, environment=environment)
+
+    return run

@@ -1,0 +1,292 @@
+"""Scenarios as data: hil/scenarios/*.toml, typed and checked when read. An error names the file, the key and the fix.
+
+A scenario is a drive (legs, one after the other), what is felt on top of it, faults, and what must come of it. Times
+are seconds from its begin; axes are ISO 8855.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct, inspect
+
+FOLDER = Path(__file__).with_name("scenarios")
+ROOT = Path(__file__).resolve().parent.parent
+_UNKNOWN = re.compile(r"unknown field `(.*?)`")
+_PATH = re.compile(r"at `\$(.*)`$")
+
+Place = Literal["process", "kernel", "vcan", "live"]
+Side = Literal["front", "rear", "left", "right"]
+Positive = Annotated[float, Meta(gt=0)]
+Size = Annotated[float, Meta(ge=0)]
+Bump = Literal[
+    "pothole", "kerb", "speed_bump", "slammed_door", "slammed_boot", "dropped_box", "cobbles", "trailer", "knock"
+]
+CarFault = Literal[
+    "imu_stuck",
+    "imu_saturated",
+    "gnss_spoof",
+    "gnss_jam",
+    "missing_ecu",
+    "trouble_code",
+    "codes_cleared",
+    "adapter_gone",
+    "answers_torn",
+]
+BusFault = Literal["error_frames", "babbling_id", "full_load", "tester"]
+LiveFault = Literal[
+    "kill_agent",
+    "freeze_agent",
+    "broker_restart",
+    "link_cut",
+    "half_open",
+    "slow_network",
+    "clock_step",
+    "disk_full",
+]
+LIVE_FAULTS = get_args(LiveFault)
+FRAME_FAULTS = ("missing_ecu", *get_args(BusFault))
+ASKED_FAULTS = ("trouble_code", "codes_cleared", "tester", "answers_torn")
+"""What only units that answer can show."""
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be run; the text says which file, which key, and what would be right."""
+
+
+class _Table(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What all tables have in common: unknown keys are errors."""
+
+
+class LegTable(_Table, frozen=True, kw_only=True):
+    """One part of the drive: `lasts_s` of wanted accelerations, or a speed `trace` followed from its begin to its end.
+
+    A blow takes `blow_mps` in one half sine over the whole leg, from a side. Angles are reached at the leg's end, and
+    stay. `fuel_pct`, `supply_v` and `limit_kmh` hold from here on. `carried_mps`: wheels stand, satellites see this
+    speed. `is_silent`: the terminal hears nothing of it. `step_s`: for rows, how often the car is looked at here.
+    """
+
+    label: Annotated[str, Meta(min_length=1)]
+    lasts_s: Size = 0.0
+    trace: str = ""
+    forward_mps2: float = 0.0
+    left_mps2: float = 0.0
+    engine: bool = True
+    blow_mps: Size = 0.0
+    blow_from: Side = "front"
+    roll_deg: float | None = None
+    pitch_deg: float | None = None
+    fuel_pct: Annotated[float, Meta(ge=0, le=100)] | None = None
+    supply_v: Size | None = None
+    limit_kmh: Size | None = None
+    carried_mps: Size = 0.0
+    is_silent: bool = False
+    step_s: Positive | None = None
+
+
+class BumpTable(_Table, frozen=True, kw_only=True):
+    """Something felt on top of the drive; `size` 1 is as strong as hil/bumps.py says."""
+
+    name: Bump
+    at_s: Size
+    size: Positive = 1.0
+
+
+class FaultTable(_Table, frozen=True, kw_only=True):
+    """A fault by its name. What the numbers mean to it stands in hil/faults.py."""
+
+    name: CarFault | BusFault | LiveFault
+    from_s: Size
+    to_s: Size = 0.0
+    size: float = 0.0
+    what: str = ""
+
+    @property
+    def until_s(self) -> float:
+        """When it is over; at once for what has no length."""
+        return max(self.from_s, self.to_s)
+
+
+class EventTable(_Table, frozen=True, kw_only=True):
+    """Events that must come: so many of this kind that begin within these seconds, and are like this."""
+
+    kind: Annotated[str, Meta(min_length=1)]
+    count: Annotated[int, Meta(ge=1)] = 1
+    from_s: Size = 0.0
+    to_s: Positive | None = None
+    direction: Side | None = None
+    severity: Literal["low", "medium", "high"] | None = None
+    rule: str | None = None
+    is_locked: bool | None = None
+
+
+class TripTable(_Table, frozen=True, kw_only=True):
+    """One trip that must come, in order; `share` is how far its distance may be off."""
+
+    distance_m: Positive | None = None
+    share: Annotated[float, Meta(gt=0, lt=1)] = 0.02
+    end_reason: str | None = None
+
+
+class SendsTable(_Table, frozen=True, kw_only=True):
+    """How many frames the terminal may, and must, send on the bus in this time."""
+
+    from_s: Size
+    to_s: Positive
+    least: Annotated[int, Meta(ge=0)] = 0
+    most: Annotated[int, Meta(ge=0)] | None = None
+
+
+class ExpectTable(_Table, frozen=True, kw_only=True):
+    """What must come of it. Conserved counters are always asked for, and in live places a complete account too.
+
+    `only`: no event besides those of `event`. `distance_share`: all trips together against the true way.
+    `silence`: the terminal sends nothing on the bus. `trouble`: each `dtc` record in words, as "appeared P0301 stored",
+    of each code and of the lamp in order.
+    """
+
+    event: tuple[EventTable, ...] = ()
+    only: bool = False
+    never: tuple[str, ...] = ()
+    trip: tuple[TripTable, ...] | None = None
+    distance_share: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    silence: bool = True
+    sends: tuple[SendsTable, ...] = ()
+    trouble: tuple[str, ...] | None = None
+    records: dict[str, Annotated[int, Meta(ge=0)]] = {}
+    """In live places: at least so many records of a kind."""
+    rejected_min: Annotated[int, Meta(ge=0)] = 0
+    unmapped_min: Annotated[int, Meta(ge=0)] = 0
+    dropped_min: Annotated[int, Meta(ge=0)] = 0
+    restarts: Annotated[int, Meta(ge=0)] = 0
+    """How often the terminal starts anew."""
+    exit_codes: tuple[int, ...] = (0,)
+    """With which the terminal ended: each of them at least once, and no other."""
+
+
+class Scenario(_Table, frozen=True, kw_only=True):
+    """One file. `feed`: the car's frames as on its bus, every 10 ms; or decoded rows, every `step_s`."""
+
+    title: Annotated[str, Meta(min_length=1)]
+    why: Annotated[str, Meta(min_length=1)]
+    places: Annotated[tuple[Place, ...], Meta(min_length=1)]
+    drive: Annotated[tuple[LegTable, ...], Meta(min_length=1)]
+    expect: ExpectTable
+    seed: Annotated[int, Meta(ge=0)] = 1
+    feed: Literal["frames", "rows"] = "frames"
+    step_s: Positive = 0.01
+    mounting_deg: tuple[float, float, float] = (35.0, 20.0, -12.0)
+    """How the box hangs: yaw, pitch, roll."""
+    settings: dict[str, bool | int | float | str] = {}
+    """The agent's settings, by dotted key."""
+    ecus: Literal["none", "narrow", "wide"] = "none"
+    """Whether units answer what the terminal asks, on 11 or 29 bits; then it may send."""
+    adapter: Literal["none", "genuine", "stn", "clone"] = "none"
+    """Whether the terminal has a serial adapter instead of a bus, and which; then it knows only what it asks for."""
+    bump: tuple[BumpTable, ...] = ()
+    fault: tuple[FaultTable, ...] = ()
+
+
+def names() -> list[str]:
+    """Those shipped, in order."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def find(name: str) -> Path:
+    """A path, or the name of one shipped. ScenarioError with the nearest name."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        return path
+    if name in names():
+        return FOLDER / f"{name}.toml"
+    near = get_close_matches(name, names(), n=1)
+    told = f"did you mean {near[0]}?" if near else "`python -m hil list` tells them all"
+    raise ScenarioError(f"{name}: no scenario has this name; {told}")
+
+
+def read(path: Path) -> Scenario:
+    """Read and check one file. ScenarioError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        scenario = msgspec.convert(table, Scenario)
+    except OSError as why:
+        raise ScenarioError(f"{path}: cannot be read: {why.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise ScenarioError(f"{path}: is no TOML: {why}") from None
+    except msgspec.ValidationError as why:
+        raise ScenarioError(f"{path}: {_told(str(why))}") from None
+    for fault in _contradictions(scenario):
+        raise ScenarioError(f"{path}: {fault}")
+    return scenario
+
+
+def missing(scenario: Scenario) -> list[Path]:
+    """Speed traces it needs that are not on this machine."""
+    paths = [ROOT / leg.trace for leg in scenario.drive if leg.trace]
+    return [path for path in paths if not path.is_file()]
+
+
+def _contradictions(scenario: Scenario) -> Iterator[str]:
+    """What no type can say."""
+    for number, leg in enumerate(scenario.drive):
+        if bool(leg.trace) == bool(leg.lasts_s):
+            yield f"drive[{number}] ({leg.label}): give either lasts_s or a trace"
+    if scenario.feed == "rows" and set(scenario.places) != {"process"}:
+        yield 'places: rows can only be replayed; write places = ["process"], or feed = "frames"'
+    if scenario.feed == "frames" and any(leg.step_s for leg in scenario.drive):
+        yield 'step_s: frames come every 10 ms; leave it out, or write feed = "rows"'
+    if scenario.ecus != "none" and "process" in scenario.places:
+        yield 'ecus: a recording is asked nothing; take "process" out of places'
+    if scenario.adapter != "none" and scenario.ecus == "none":
+        yield 'adapter: an adapter asks units; write ecus = "narrow" or "wide"'
+    expected = {event.kind for event in scenario.expect.event}
+    for kind in sorted(expected & set(scenario.expect.never)):
+        yield f"expect: {kind} stands in event and in never; take one out"
+    yield from _misplaced(scenario)
+
+
+def _misplaced(scenario: Scenario) -> Iterator[str]:
+    """Faults that this drive cannot have."""
+    for number, fault in enumerate(scenario.fault):
+        if fault.name in LIVE_FAULTS and "process" in scenario.places:
+            yield f'fault[{number}] ({fault.name}): needs a running terminal; take "process" out of places'
+        if scenario.ecus == "none" and fault.name in ASKED_FAULTS:
+            yield f'fault[{number}] ({fault.name}): there are no units that answer; write ecus = "narrow"'
+        if scenario.adapter == "none" and fault.name == "adapter_gone":
+            yield f'fault[{number}] (adapter_gone): there is none; write adapter = "genuine"'
+        if scenario.feed == "rows" and fault.name in FRAME_FAULTS:
+            yield f'fault[{number}] ({fault.name}): is one of frames; write feed = "frames"'
+
+
+def _told(message: str) -> str:
+    """What msgspec says, as a person would: the key, then what is wrong, then what was meant."""
+    path, unknown = _PATH.search(message), _UNKNOWN.search(message)
+    key = path[1].lstrip(".") if path else ""
+    if unknown is None:
+        return f"{key or 'the scenario'}: {message.partition(' - at ')[0]}"
+    beside = _fields(key)
+    near = get_close_matches(unknown[1], beside, n=1)
+    meant = f"the nearest known is {near[0]}" if near else f"known here: {' '.join(beside)}"
+    return f"{f'{key}.' if key else ''}{unknown[1]}: unknown key; {meant}"
+
+
+def _fields(key: str) -> list[str]:
+    """Names of the fields of the table at this key."""
+    kind: Any = inspect.type_info(Scenario)
+    for part in [name for name in re.split(r"[.\[\]]", key) if name and not name.isdigit()]:
+        kind = _bare(next(field.type for field in kind.fields if field.name == part))
+    return [field.name for field in kind.fields]
+
+
+def _bare(kind: Any) -> Any:
+    """A type without what wraps it: the table itself, or the one a list is made of."""
+    while not isinstance(kind, inspect.StructType):
+        if isinstance(kind, inspect.UnionType):
+            kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+        else:
+            kind = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind.type
+    return kind

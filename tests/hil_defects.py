@@ -1,0 +1,170 @@
+"""Is the bench awake? Each fault's scenario must turn red when the agent mishandles that fault.
+
+    python -m tests.hil_defects [NAME...]
+
+A defect is planted in a copy of the project, the scenario is run there, and the verdict must be a failure.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("agent", "drivers", "hil", "config", "native")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is done wrong, in which file, and the scenario that must see it."""
+
+    words: str
+    scenario: str
+    place: str
+    file: str
+    right: str
+    wrong: str
+
+
+DEFECTS = {
+    "error_frames": Defect(
+        "error frames are thrown away uncounted", "bad-bus", "process", "agent/core.py",
+        '"rejected": dict(zip(REJECTIONS, out.rejected, strict=True))', '"rejected": dict.fromkeys(REJECTIONS, 0)',
+    ),
+    "babbling_id": Defect(
+        "frames that no map knows are counted as decoded ones too", "bad-bus", "process", "agent/core.py",
+        '"decoded": out.decoded', '"decoded": out.decoded + out.unmapped',
+    ),
+    "full_load": Defect(
+        "frames that no map knows are not counted", "full-load", "process", "agent/core.py",
+        '"unmapped": out.unmapped', '"unmapped": 0',
+    ),
+    "imu_saturated": Defect(
+        "a blow must be felt with more than the sensor can say", "crash-clipped", "process", "agent/rules.py",
+        '"horizontal specific force that triggers")] = 19.61', '"horizontal specific force that triggers")] = 118.0',
+    ),
+    "imu_stuck": Defect(
+        "no braking is told that the stuck sensor did not feel", "imu-stuck", "process", "agent/trip.py",
+        "    def step(", "    def step(self, output):\n        from agent.core import Event\n"
+        "        return [] if isinstance(output, Event) and 'imu' not in output.sources else self._step(output)\n\n"
+        "    def _step(",
+    ),
+    "gnss_jam": Defect(
+        "a loss of satellites is told after an hour", "gnss-loss", "process", "agent/rules.py",
+        '"moving without a fix for longer; gnss_jamming too")] = 120.0',
+        '"moving without a fix for longer; gnss_jamming too")] = 3600.0',
+    ),
+    "gnss_spoof": Defect(
+        "fixes are believed wherever they are", "gnss-spoof", "process", "agent/rules.py",
+        '"farther than it can have driven by more than this")] = 1000.0',
+        '"farther than it can have driven by more than this")] = 100000.0',
+    ),
+    "missing_ecu": Defect(
+        "a trip ends as soon as nobody tells of the engine", "missing-engine", "process", "agent/trip.py",
+        'if sample.engine == "unknown":', 'if sample.engine == "unknown":\n            return True',
+    ),
+    "link_cut": Defect(
+        "what was recorded without a link is never told", "link-cut", "live", "agent/uplink.py",
+        '        self._counters["links"] += 1\n',
+        '        self._counters["links"] += 1\n        for lane in self._lanes.values():\n'
+        "            lane.after_seq = max(lane.after_seq, self._stored_upto)\n",
+    ),
+    "half_open": Defect(
+        "a silent link is never tried", "half-open", "live", "agent/session.py",
+        "port_of(self._mqtt), self._mqtt.keepalive_s)", "port_of(self._mqtt), 3600)",
+    ),
+    "broker_restart": Defect(
+        "a lost link is never tried again", "broker-restart", "live", "agent/uplink.py",
+        'self.state == "down" and now_s >= self._retry_at_s:', 'self.state == "down" and self._retry_at_s == -math.inf:',
+    ),
+    "kill_agent": Defect(
+        "an open trip is left open after a power cut", "power-cut", "live", "agent/account.py",
+        "if left is None or left.is_clean:", "if left is None or left.journal:",
+    ),
+    "clock_step": Defect(
+        "the loop runs on the wall clock", "clock-step", "kernel", "agent/clock.py",
+        "time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000\n\n\n", "time.time_ns() // 1000\n\n\n",
+    ),
+    "disk_full": Defect(
+        "a full disk is no error", "disk-full", "kernel", "agent/store.py",
+        '        code = getattr(error, "sqlite_errorcode", 0) & 0xFF\n',
+        '        code = getattr(error, "sqlite_errorcode", 0) & 0xFF\n        if code == sqlite3.SQLITE_FULL:\n            return\n',
+    ),
+    "trouble_code": Defect(
+        "a code that is gone is still told", "trouble-code", "live", "agent/trouble.py",
+        "        differ = self.codes.symmetric_difference(codes)", "        differ = set(codes) - self.codes",
+    ),
+    "codes_cleared": Defect(
+        "a cleared code takes the permanent one along", "trouble-cleared", "live", "agent/trouble.py",
+        '"0A": "permanent"', '"0A": "stored"',
+    ),
+    "freeze_agent": Defect(
+        "frames the kernel could not keep are not counted", "frozen", "kernel", "agent/app.py",
+        'dropped = sum(counters.get("dropped", 0) for counters in self.rack.counters().values())', "dropped = 0",
+    ),
+    "slow_network": Defect(
+        "a broker that does not answer within 100 ms is not there", "slow-network", "kernel", "agent/session.py",
+        "        address = (self._mqtt.host", "        client.connect_timeout = 0.1\n        address = (self._mqtt.host",
+    ),
+    "answers_torn": Defect(
+        "an answer that does not go on is waited for for ever", "torn-answers", "live", "drivers/isotp.py",
+        "t_us - self._last_us <= CONSECUTIVE_US", "t_us - self._last_us <= 1000 * CONSECUTIVE_US",
+    ),
+    "adapter_gone": Defect(
+        "a device that was lost is never looked for again", "clone-adapter", "live", "drivers/rack.py",
+        "slot.retry_at_s = self._clock() + slot.wait_s", "slot.retry_at_s = self._clock() + 1e9",
+    ),
+    "tester": Defect(
+        "another tester is not noticed", "tester", "live", "drivers/can_asker.py",
+        "return self._link.foreign()", "return 0",
+    ),
+}  # fmt: skip
+
+
+def try_one(defect: Defect) -> str:
+    """What the bench says of the spoilt agent: the first expectation that fails; empty: it saw nothing."""
+    with tempfile.TemporaryDirectory(prefix="hil-defect-", dir=ROOT / "out") as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        path = copy / defect.file
+        text = path.read_text()
+        assert defect.right in text, f"{defect.file} has changed: {defect.right!r} is not in it"
+        path.write_text(text.replace(defect.right, defect.wrong, 1))
+        words = [
+            sys.executable,
+            "-m",
+            "hil",
+            "run",
+            defect.scenario,
+            "--place",
+            defect.place,
+            "--out",
+            str(copy / "out"),
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    found = re.search(r"✗ (.*)", done.stdout)
+    return found[1] if done.returncode == 1 and found else ""
+
+
+def main(names: Sequence[str]) -> int:
+    """Plant them one after the other; 0 when each was seen."""
+    missed = 0
+    (ROOT / "out").mkdir(exist_ok=True)
+    for name in names or DEFECTS:
+        defect = DEFECTS[name]
+        seen = try_one(defect)
+        missed += not seen
+        print(f"{'red' if seen else 'NOT SEEN'}: {name}: {defect.words} ({defect.scenario}): {seen[:160]}", flush=True)
+    print(f"{missed} of {len(names or DEFECTS)} defects were not seen" if missed else "every defect was seen")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
