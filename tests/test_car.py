@@ -217,7 +217,7 @@ def test_python_can_hears_every_frame_of_the_car_through_the_adapter(adapter: Ad
 
 def test_nothing_is_told_before_the_channel_is_opened(adapter: Adapter) -> None:
     adapter.send(can.Message(arbitration_id=1, data=b"\x01", is_extended_id=False))
-    assert ask(adapter, b"V\r") == b"V1013\r"
+    assert ask(adapter, b"V\r", 6) == b"V1013\r"
 
 
 def test_a_computer_that_does_not_read_costs_whole_frames_and_they_are_counted(adapter: Adapter) -> None:
