@@ -128,6 +128,7 @@ DEFECTS = {
 
 def try_one(defect: Defect) -> str:
     """What the bench says of the spoilt agent: the first expectation that fails; empty: it saw nothing."""
+    (ROOT / "out").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hil-defect-", dir=ROOT / "out") as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -156,7 +157,6 @@ def try_one(defect: Defect) -> str:
 def main(names: Sequence[str]) -> int:
     """Plant them one after the other; 0 when each was seen."""
     missed = 0
-    (ROOT / "out").mkdir(exist_ok=True)
     for name in names or DEFECTS:
         defect = DEFECTS[name]
         seen = try_one(defect)

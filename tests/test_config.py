@@ -20,6 +20,8 @@ WHOLE = re.sub(
 )
 """The shipped file with its commented tables switched on."""
 
+LINES = lines_of(WHOLE)
+
 
 def leaves() -> list[Key]:
     keys = list(known_keys())
@@ -41,7 +43,7 @@ def test_the_shipped_file_holds_every_default() -> None:
 
 def test_the_shipped_file_names_every_key() -> None:
     data = tomllib.loads(WHOLE)
-    missing = [dotted(key) for key in leaves() if key not in lines_of(WHOLE)]
+    missing = [dotted(key) for key in leaves() if key not in LINES]
     assert missing == []
     for table, kind in (("can", Can), ("elm", Elm)):
         assert data[table] == [{name: getattr(kind(), name) for name in kind.__struct_fields__}]
@@ -49,8 +51,7 @@ def test_the_shipped_file_names_every_key() -> None:
 
 @pytest.mark.parametrize("key", leaves(), ids=dotted)
 def test_each_key_is_explained_with_range_and_default(key: Key) -> None:
-    lines = lines_of(WHOLE)
-    said, value = explanation(key, lines), tomllib.loads(WHOLE)
+    said, value = explanation(key, LINES), tomllib.loads(WHOLE)
     for part in key:
         value = value[part]
     if not isinstance(value, list):
