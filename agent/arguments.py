@@ -12,6 +12,9 @@ EPILOG = (
     """exit codes: 0 good, 1 a check failed, 2 usage, 66 input, 69 device or broker, 74 storage, 78 configuration"""
 )
 
+SECONDS_MAX = 86_400
+"""Nobody waits at a command line for longer than a day."""
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -22,10 +25,23 @@ def add(
     commands: "Commands[argparse.ArgumentParser]", name: str, text: str, do: Command | None
 ) -> argparse.ArgumentParser:
     """A command and what it does."""
-    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EPILOG)
+    parser = commands.add_parser(name, help=text, description=_sentence(text), epilog=EPILOG)
     if do is not None:
         parser.set_defaults(command=do)
     return parser
+
+
+def _sentence(text: str) -> str:
+    """A command's few words as a sentence."""
+    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
+
+
+def seconds(word: str) -> float:
+    """How long to listen: more than nothing, a day at most."""
+    told = float(word)
+    if not 0 < told <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{word}: must be a number over 0, at most {SECONDS_MAX}")
+    return told
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

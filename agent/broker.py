@@ -151,13 +151,11 @@ def explain_failure(broker: str, error: OSError) -> LinkDown:
     """Why no connection came about, or why it broke, in a sentence with the fix."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = CERTIFICATE_FAULTS.get(error.verify_code, f"is not accepted here: {error.verify_message}")
-        return LinkDown(f"the certificate of {broker} {fault}", is_certificate=True)
+        return LinkDown(f"the certificate of {broker} {fault}")
     if isinstance(error, ssl.SSLError) and any(alert in str(error.reason) for alert in ALERTS):
         why = str(error.reason).lower().replace("_", " ")
         fix = "set mqtt.cert_file and mqtt.key_file to one that it trusts"
-        return LinkDown(
-            f"{broker} refuses this terminal's certificate ({why}); {fix}", is_auth=True, is_certificate=True
-        )
+        return LinkDown(f"{broker} refuses this terminal's certificate ({why}); {fix}", is_auth=True)
     for kind, meaning in FAILURES:
         if isinstance(error, kind):
             return LinkDown(f"{broker} {meaning}")

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         make(commands)
     cli_vehicle.add_vehicle(commands)
     cli_vehicle.add_doctor(commands)
+    cli_vehicle.add_awake(commands)
     return parser
 
 

@@ -2,8 +2,12 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.arguments import Commands, add, add_inputs, add_settings, machine, map_of
+from agent.arguments import Commands, add, add_inputs, add_settings, machine, map_of, seconds
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
 
 
 def add_vehicle(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -32,8 +36,20 @@ def add_doctor(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_listening(parser)
 
 
+def add_awake(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """`tbox awake`."""
+    parser = add(commands, "awake", "keep the terminal of a parked car awake for a while, for service", _awake)
+    parser.add_argument("seconds", type=_seconds_or_none, metavar="SECONDS", help="how long; 0: it may sleep again")
+    add_settings(parser)
+
+
+def _seconds_or_none(text: str) -> float:
+    """0, or seconds as `seconds` takes them."""
+    return 0.0 if text == "0" else seconds(text)
+
+
 def _add_listening(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="N", help="how long to listen (default: 10)")
+    parser.add_argument("--seconds", type=seconds, default=10.0, metavar="N", help="how long to listen (default: 10)")
     parser.add_argument("--json", action="store_true", help="for scripts")
     add_settings(parser)
 
@@ -47,8 +63,17 @@ def _compile(asked: argparse.Namespace) -> int:
 def _probe(asked: argparse.Namespace) -> int:
     from agent import probe, tap
 
-    can = tap.bus_of(machine(asked), asked.channel, asked.interface, asked.bitrate)
+    can = tap.bus_of(_settings(asked), asked.channel, asked.interface, asked.bitrate)
     return probe.probe(can, asked.seconds, ask=asked.ask, as_json=asked.json)
+
+
+def _settings(asked: argparse.Namespace) -> "Settings":
+    """This terminal's settings; where it has none yet and the bus is named, the defaults do."""
+    from agent import settings_file
+
+    if asked.channel and not asked.config and not settings_file.MACHINE_FILE.exists():
+        return settings_file.load(None, asked.sets)
+    return machine(asked)
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -56,6 +81,12 @@ def _check(asked: argparse.Namespace) -> int:
 
     found = map_of(asked.map, settings_file.load(None))
     return probe.check(found, asked.log, form=asked.format, as_json=asked.json)
+
+
+def _awake(asked: argparse.Namespace) -> int:
+    from agent import awake
+
+    return awake.run(machine(asked), asked.seconds)
 
 
 def _doctor(asked: argparse.Namespace) -> int:

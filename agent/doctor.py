@@ -12,6 +12,7 @@ from pathlib import Path
 from agent import checkup, checkup_terminal, clock, maps
 from agent.certificate import CertificateError, ends_in
 from agent.checkup import Check
+from agent.errors import TboxError
 from agent.fitting import best
 from agent.gathering import Gathered, gather
 from agent.key import KEY_NAME, load_or_make
@@ -105,9 +106,15 @@ def terminal(settings: Settings, *, has_gnss: bool) -> Iterator[Check]:
 
 def _broker(settings: Settings, folder: Path) -> Iterator[Check]:
     """There and back, and what the platform says."""
-    device = settings.device.name or _device(folder)
+    device, why = settings.device.name, ""
     if not device:
-        why = "this terminal has no key yet, and so no name: start tbox run once"
+        try:
+            device, why = _device(folder)
+        except TboxError as fault:
+            words, _, fix = str(fault).partition("; ")
+            yield checkup.failed("device key", words, fix)
+            why = "without the device key this terminal has no name"
+    if not device:
         yield from (checkup.skipped(name, why) for name in ("broker", "receipt"))
         return
     confirm = settings.uplink.confirm
@@ -122,13 +129,18 @@ def _broker(settings: Settings, folder: Path) -> Iterator[Check]:
     yield checkup_terminal.check_receipt(trip.receipt, confirm=confirm, made=made)
 
 
-def _device(folder: Path) -> str:
-    """The id of the device whose key is there; a key is not made here: it would belong to whoever types this."""
+def _device(folder: Path) -> tuple[str, str]:
+    """The id of the device whose key is there, or why it is not known. SettingsError, StorageError.
+
+    A key is not made here: it would belong to whoever types this.
+    """
     path = folder / KEY_NAME
     try:
-        return load_or_make(path).device.hex() if path.exists() else ""
-    except OSError:
-        return ""
+        if path.exists():
+            return load_or_make(path).device.hex(), ""
+    except OSError as why:
+        return "", f"{folder}: {why.strerror}: only the user who runs tbox may look"
+    return "", "this terminal has no key yet, and so no name: start tbox run once"
 
 
 def _store(folder: Path) -> Check:

@@ -22,11 +22,6 @@ PHYSICAL_TRIES = 2
 """So many requests to its own identifier unanswered, and never one answered: only the functional one gets through."""
 
 
-def asked_on(ecu: int) -> int:
-    """The identifier on which a unit is asked alone, by the one it answers on (ISO 15765-4)."""
-    return EXTENDED | 0x18DA00F1 | (ecu & 0xFF) << 8 if ecu & EXTENDED else ecu - 8
-
-
 def name(ecu: int) -> str:
     """A unit as people write it: "7E8", "18DAF110"."""
     return f"{ecu & ~EXTENDED:X}"

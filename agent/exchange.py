@@ -43,14 +43,10 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """There is no link, and why, in one sentence that names the broker and the fix.
-
-    `is_auth`: the broker refused who we are. `is_certificate`: a certificate, its or ours, was the cause.
-    """
+    """There is no link, and why, in one sentence that names broker and fix. `is_auth`: it refused who we are."""
 
     reason: str
     is_auth: bool = False
-    is_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

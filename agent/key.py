@@ -16,7 +16,6 @@ from agent.files import replace_file
 
 KEY_NAME = "device.key"
 KEY_BYTES = 32
-SIGNATURE_BYTES = 64
 
 _TAG = "tbox-ed25519-v1"
 _FILE_BYTES_MAX = 256
@@ -74,7 +73,8 @@ def _check_rights(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SettingsError(f"{path}: the device key is not a plain file")
     if status.st_uid != os.geteuid():
-        raise SettingsError(f"{path}: the device key belongs to another user; type: chown {os.geteuid()} {path}")
+        owner = f"sudo -u '#{status.st_uid}' tbox ..."
+        raise SettingsError(f"{path}: the device key belongs to another user; run tbox as that one: {owner}")
     if status.st_mode & 0o077:
         raise SettingsError(f"{path}: others may read the device key; type: chmod 600 {path}")
     if path.parent.stat().st_mode & 0o022:

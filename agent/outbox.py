@@ -141,10 +141,6 @@ class Outbox:
         """These are delivered: their bytes go, or become history. Unknown and confirmed ones are passed over."""
         self.confirm_ranges([(seq, seq) for seq in seqs])
 
-    def confirm_upto(self, upto: int, also: Iterable[tuple[int, int]] = ()) -> None:
-        """A receipt: everything up to and with `upto`, and the islands from..to in `also`, is delivered."""
-        self.confirm_ranges([(0, upto), *also])
-
     def confirm_ranges(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Everything from..to in each range is delivered; what lies outside the store is passed over."""
         floor, last_seq = self._floor(), self._tail.next_seq - 1

@@ -18,12 +18,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from agent.agenda import NEVER_US, RETRY_US, TRIES_MAX, Task
-from agent.ecu import ANSWER_US_MAX, ANSWER_US_MIN, REFUSALS_MAX, REST_US_MAX, REST_US_MIN, Ecu, asked_on, name
+from agent.ecu import ANSWER_US_MAX, ANSWER_US_MIN, REFUSALS_MAX, REST_US_MAX, REST_US_MIN, Ecu, name
 from agent.findings import BITMAP_PIDS, Finding, finding
 from agent.flight import DATA, Flight
 from agent.inquiry import MONITORS, TEXTS, VALUES, Inquiry
 from agent.wants import Want, WantData
-from drivers.diagnostic import FUNCTIONAL, NEGATIVE, RESPONSE_PENDING, Answer, Request
+from drivers.diagnostic import FUNCTIONAL, NEGATIVE, RESPONSE_PENDING, Answer, Request, request_id
 
 MORE_US = 1_000_000
 """What an answer of several frames takes longer at most."""
@@ -149,8 +149,9 @@ class Poller:
         if not awake:
             task.due_us = min(ecu.rest_until_us for ecu in able)
             return None
-        if self._is_alone(task, able) and awake[0].is_physical:
-            return asked_on(awake[0].identifier), frozenset([awake[0].identifier])
+        to = request_id(awake[0].identifier)
+        if to is not None and self._is_alone(task, able) and awake[0].is_physical:
+            return to, frozenset([awake[0].identifier])
         return FUNCTIONAL, self._expected(task, awake)
 
     def _is_alone(self, task: Task, able: list[Ecu]) -> bool:

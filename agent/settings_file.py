@@ -120,7 +120,7 @@ def remedy(path: Path) -> str:
     if path == MACHINE_FILE and not path.exists():
         shipped = Path(__file__).resolve().parent.parent / "config" / "tbox.toml"
         return f"install the shipped one (install -D -m 644 {shipped} {path}) or name another with --config"
-    return "name a readable file with --config"
+    return "name a file that can be read"
 
 
 def line_told(message: str, text: str) -> str:

@@ -5,10 +5,12 @@ Power and notice decide; hooks, lights and buzzers act. Everything here is optio
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agent import awake, clock
 from agent.core import Event, Sample
 from agent.duty import Account, Resume, Signs, Suspend
 from agent.hours import zone
@@ -54,10 +56,13 @@ class Upkeep:
         self._before: Sample | None = None
         self._frames = 0
         self._has_radio = True
+        self._state_dir = Path(settings.device.state_dir)
+        self._is_kept, self._why_not = False, ""
         self.wanted: Suspend | None = None
 
     def note(self, sample: Sample, frames: int, *, is_queue_empty: bool) -> None:
         """A second went by: what is known now decides what runs. `frames`: heard on all buses, ever."""
+        self._stay(sample.at_us)
         ignition = sample.value("ignition")
         plan = self._power.step(
             sample.at_us,
@@ -122,6 +127,14 @@ class Upkeep:
         self._indicator.close()
         for hook in self._hooks.values():
             hook.close()
+
+    def _stay(self, now_us: int) -> None:
+        """Whether a technician keeps it awake (`tbox awake`); why not is said once."""
+        left_s = awake.left_s(self._state_dir, clock.stamp())
+        why_not = self._power.stay(now_us, left_s) if left_s or self._is_kept else ""
+        if why_not and why_not != self._why_not:
+            log.warning("it is not kept awake: %s", why_not)
+        self._is_kept, self._why_not = left_s > 0, why_not
 
     def _set_radio(self, *, is_on: bool) -> None:
         """One command after the other: on and off at once would leave either."""

@@ -1,6 +1,7 @@
 """A vehicle map, compiled: which bits of which frame are which signal, as the core takes it (native/table.h)."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -202,5 +203,6 @@ def save(table: Table, path: Path) -> None:
         beside.write_bytes(pack(table))
         beside.replace(path)
     except OSError as why:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise StorageError(f"{path}: cannot be written: {why.strerror}") from None

@@ -101,11 +101,11 @@ class Writer:
 
     def confirm(self, seqs: Iterable[int]) -> None:
         """These are delivered."""
-        self._confirm([(seq, seq) for seq in seqs])
-
-    def confirm_upto(self, upto: int, also: Iterable[tuple[int, int]] = ()) -> None:
-        """A receipt: everything up to `upto`, and the islands from..to, is delivered."""
-        self._confirm([(0, upto), *also])
+        with self._turn:
+            if not self._confirms:
+                self._confirm_by_s = monotonic() + CONFIRM_WAIT_S
+            self._confirms += [(seq, seq) for seq in seqs]
+            self._turn.notify()
 
     def take(self) -> News:
         """The news, once; raises what made the thread stop when there is no more."""
@@ -149,13 +149,6 @@ class Writer:
             os.close(self._wake)
             self._wake = -1
         return self._failure is None
-
-    def _confirm(self, ranges: list[tuple[int, int]]) -> None:
-        with self._turn:
-            if not self._confirms:
-                self._confirm_by_s = monotonic() + CONFIRM_WAIT_S
-            self._confirms += ranges
-            self._turn.notify()
 
     def _run(self) -> None:
         """The thread: work as long as there is any, and hand any failure to the loop."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from drivers.batch import EXTENDED
+
 FUNCTIONAL = 0
 """`Request.to` for everybody: 0x7DF, or 0x18DB33F1 where identifiers have 29 bits."""
 
@@ -36,6 +38,24 @@ class Answer:
     ecu: int
     """The identifier it answered on: 0x7E8.., or 0x18DAF1xx | EXTENDED."""
     payload: bytes
+
+
+def request_id(ecu: int) -> int | None:
+    """The identifier a unit is asked on, by the one it answers on (ISO 15765-4); None: no unit answers there."""
+    if ecu & ~0x7 == 0x7E8:
+        return ecu - 8
+    if ecu & ~0xFF == EXTENDED | 0x18DAF100 and ecu & 0xFF != 0xF1:
+        return EXTENDED | 0x18DA00F1 | (ecu & 0xFF) << 8
+    return None
+
+
+def answer_id(tester: int) -> int | None:
+    """The identifier a unit answers on, by the one it is asked on; None: nobody is asked there."""
+    if tester & ~0x7 == 0x7E0:
+        return tester + 8
+    if tester & ~0xFF00 == EXTENDED | 0x18DA00F1 and tester & 0xFF00 != 0xF100:
+        return EXTENDED | 0x18DAF100 | tester >> 8 & 0xFF
+    return None
 
 
 class Asker(Protocol):

@@ -23,7 +23,7 @@ from types import MappingProxyType
 import isotp
 
 from drivers.batch import ERROR, EXTENDED, REMOTE
-from drivers.diagnostic import FUNCTIONAL, NEGATIVE, RESPONSE_PENDING, Answer, Request
+from drivers.diagnostic import FUNCTIONAL, NEGATIVE, RESPONSE_PENDING, Answer, Request, answer_id, request_id
 
 Send = Callable[[int, int, bytes], str]
 """Puts a frame on the bus through the guard: time (µs), identifier, data. Empty when it went, else why not."""
@@ -78,24 +78,6 @@ PARAMETERS = MappingProxyType(
         "wait_func": lambda _s: None,  # tried out at every start; only threads use it
     }
 )
-
-
-def request_id(ecu: int) -> int | None:
-    """The identifier a unit is asked on, by the one it answers on (ISO 15765-4); None: no unit answers there."""
-    if ecu & ~0x7 == 0x7E8:
-        return ecu - 8
-    if ecu & ~0xFF == EXTENDED | 0x18DAF100 and ecu & 0xFF != 0xF1:
-        return EXTENDED | 0x18DA00F1 | (ecu & 0xFF) << 8
-    return None
-
-
-def answer_id(tester: int) -> int | None:
-    """The identifier a unit answers on, by the one it is asked on; None: nobody is asked there."""
-    if tester & ~0x7 == 0x7E0:
-        return tester + 8
-    if tester & ~0xFF00 == EXTENDED | 0x18DA00F1 and tester & 0xFF00 != 0xF100:
-        return EXTENDED | 0x18DAF100 | tester >> 8 & 0xFF
-    return None
 
 
 class IsoTp:

@@ -1,12 +1,13 @@
 """The bench: python -m hil list, python -m hil run SCENARIO...
 
-Exit 0: every expectation holds; 1: one does not; 2: usage, or a place that cannot be.
+Exit 0: every expectation holds; 1: one does not; 2: usage, a place that cannot be, or a file that cannot be written.
 """
 
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hil import scenario_file
@@ -18,13 +19,17 @@ from hil.scenario_file import ROOT, ScenarioError
 from hil.verdict import judge
 
 
+class OutputError(Exception):
+    """What comes of a run cannot be written where it was wanted; the text says why."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """One command of the bench."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _list() if options.command == "list" else _run(options)
-    except (ScenarioError, PlaceError) as why:
+    except (ScenarioError, PlaceError, OutputError) as why:
         print(f"hil: {why}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -39,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     told = commands.add_parser("run", help="run scenarios and judge what comes of them")
     told.add_argument("scenario", nargs="+", help="a name from the list, or a path; `all`: every one shipped")
     told.add_argument("--place", choices=PLACES, help="where (default: the first of its places that is here)")
-    told.add_argument("--seed", type=int, help="of noise and strays (default: the scenario's own)")
+    told.add_argument("--seed", type=int, metavar="N", help="of noise and strays (default: the scenario's own)")
     told.add_argument("--out", type=Path, default=ROOT / "out" / "hil", metavar="DIR", help="for NAME.html and .json")
     told.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML too")
     return parser
@@ -60,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     """Run, judge, write."""
     wanted = [name for word in options.scenario for name in (scenario_file.names() if word == "all" else [word])]
     is_all = "all" in options.scenario
-    options.out.mkdir(parents=True, exist_ok=True)
+    with _writing():
+        options.out.mkdir(parents=True, exist_ok=True)
     tasks, results = [], []
     for name in wanted:
         try:
@@ -77,8 +83,18 @@ def _run(options: argparse.Namespace) -> int:
     for task, outcome in run(tasks, options.out, lambda words: print(f"  {words}", flush=True)):
         results.append(_judged(task, outcome, options.out))
     if options.junit:
-        options.junit.write_text(junit(results), encoding="utf-8")
+        with _writing():
+            options.junit.write_text(junit(results), encoding="utf-8")
     return _told(results)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What is done to files in here is an OutputError when it fails."""
+    try:
+        yield
+    except OSError as why:
+        raise OutputError(f"{why.filename}: cannot be written: {why.strerror}") from None
 
 
 def _judged(task: Task, outcome: Outcome, folder: Path) -> Result:

@@ -4,13 +4,13 @@ import tempfile
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.codec import Record
 from hil.bench import run_agent
-from hil.outcome import Account, EventFound, Live, TripFound, TruthRow
+from hil.outcome import Account, Live, TruthRow, event_found, trip_found
 from hil.subscriber import Inbox
 from hil.terminal import Terminal
 
@@ -64,8 +64,8 @@ class Books:
         frames = dict(seals[-1].body["frames"]) if seals else {}
         health = self.inbox.bodies("health")
         return {
-            "events": tuple(_event(record.body, self.seconds) for record in self.inbox.bodies("event")),
-            "trips": tuple(_trip(record.body, self.seconds) for record in self.inbox.bodies("trip_end")),
+            "events": tuple(event_found(record.body, *self._times_s(record)) for record in self.inbox.bodies("event")),
+            "trips": tuple(trip_found(record.body, *self._times_s(record)) for record in self.inbox.bodies("trip_end")),
             "counters": frames,
             "not_judged": dict(health[-1].body.get("not_judged", {})) if health else {},
             "truth": tuple(self._truth.values()),
@@ -91,6 +91,10 @@ class Books:
             return before[1] + (at_us - before[0]) / 1e6
         share = (at_us - before[0]) / (after[0] - before[0])
         return before[1] + share * (after[1] - before[1])
+
+    def _times_s(self, record: Record) -> tuple[float, float]:
+        """When what it tells of began and ended, by the drive's clock."""
+        return round(self.seconds(record.body["start_us"]), 6), round(self.seconds(record.body["end_us"]), 6)
 
     def _account(self) -> Account:
         """Whether it is complete, and what tbox itself says of it."""
@@ -124,28 +128,3 @@ def trouble_words(bodies: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
             words.append(f"{body['dtc']} {body['code']} {body['kind']}")
             words += [f"freeze {body['code']}"] if body["freeze"] else []
     return tuple(words)
-
-
-def _event(body: Mapping[str, Any], seconds: Callable[[int], float]) -> EventFound:
-    return EventFound(
-        kind=body["event"],
-        start_s=round(seconds(body["start_us"]), 6),
-        end_s=round(seconds(body["end_us"]), 6),
-        severity=body["severity"],
-        direction=body["direction"],
-        peak_mps2=body["peak_mps2"],
-        delta_v_mps=body["delta_v_mps"],
-        rule=body["rule"],
-        value=body["value"],
-        is_locked=bool(body["locked"]),
-        sources=tuple(body["sources"]),
-    )
-
-
-def _trip(body: Mapping[str, Any], seconds: Callable[[int], float]) -> TripFound:
-    return TripFound(
-        start_s=round(seconds(body["start_us"]), 6),
-        end_s=round(seconds(body["end_us"]), 6),
-        distance_m=body["distance_m"],
-        end_reason=body["end_reason"],
-    )

@@ -100,11 +100,6 @@ class Trouble:
         """Whether the malfunction lamp is on."""
         return bool(self.stored)
 
-    def suspect(self, code: str) -> None:
-        """Seen once: pending."""
-        if code not in self.pending:
-            self.pending.append(code)
-
     def confirm(self, code: str, values: Mapping[int, bytes]) -> None:
         """Seen again: stored, permanent, the lamp lit; the first code freezes the values."""
         for codes in (self.pending, self.stored, self.permanent):

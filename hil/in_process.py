@@ -10,7 +10,7 @@ from hil.bench import MAP, run_agent
 from hil.broadcast import Broadcast, rows
 from hil.bus_faults import BusFaults, Stray
 from hil.drive import State
-from hil.outcome import EventFound, Outcome, TripFound, TruthRow, truth_row
+from hil.outcome import Outcome, TruthRow, event_found, trip_found, truth_row
 from hil.road import Moment, moments
 from hil.scenario_file import Scenario
 
@@ -43,8 +43,8 @@ def run(scenario: Scenario, name: str, seed: int, folder: Path, say: Say) -> Out
         seed=seed,
         took_s=round(time.monotonic() - begin_s, 3),
         drive_s=watch.last.time_s,
-        events=tuple(_event(record) for record in records if record["record"] == "event"),
-        trips=tuple(_trip(record) for record in records if record["record"] == "trip"),
+        events=tuple(event_found(told, *_times_s(told)) for told in records if told["record"] == "event"),
+        trips=tuple(trip_found(told, *_times_s(told)) for told in records if told["record"] == "trip"),
         counters=_conserved(counters) if counters else {},
         not_judged=dict(counters["not_judged"]) if counters else {},
         truth=watch.kept(),
@@ -101,29 +101,9 @@ def _toml(setting: bool | float | str) -> str:
     return json.dumps(setting)
 
 
-def _event(record: dict[str, Any]) -> EventFound:
-    return EventFound(
-        kind=record["event"],
-        start_s=record["start_s"],
-        end_s=record["end_s"],
-        severity=record["severity"],
-        direction=record["direction"],
-        peak_mps2=record["peak_mps2"],
-        delta_v_mps=record["delta_v_mps"],
-        rule=record["rule"],
-        value=record["value"],
-        is_locked=bool(record["locked"]),
-        sources=tuple(record["sources"]),
-    )
-
-
-def _trip(record: dict[str, Any]) -> TripFound:
-    return TripFound(
-        start_s=record["start_s"],
-        end_s=record["end_s"],
-        distance_m=record["distance_m"],
-        end_reason=record["end_reason"],
-    )
+def _times_s(record: dict[str, Any]) -> tuple[float, float]:
+    """When it began and ended."""
+    return record["start_s"], record["end_s"]
 
 
 def _conserved(counters: dict[str, Any]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What came of a scenario, wherever it ran: the same shape from every place, as JSON too."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,23 @@ class EventFound(Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
 
 
+def event_found(body: Mapping[str, Any], start_s: float, end_s: float) -> EventFound:
+    """An event as a record or `tbox replay` tells it: both name its parts alike, but for the time."""
+    return EventFound(
+        kind=body["event"],
+        start_s=start_s,
+        end_s=end_s,
+        severity=body["severity"],
+        direction=body["direction"],
+        peak_mps2=body["peak_mps2"],
+        delta_v_mps=body["delta_v_mps"],
+        rule=body["rule"],
+        value=body["value"],
+        is_locked=bool(body["locked"]),
+        sources=tuple(body["sources"]),
+    )
+
+
 class TripFound(Struct, frozen=True, kw_only=True):
     """One trip that ended."""
 
@@ -30,6 +48,11 @@ class TripFound(Struct, frozen=True, kw_only=True):
     end_s: float
     distance_m: float
     end_reason: str
+
+
+def trip_found(body: Mapping[str, Any], start_s: float, end_s: float) -> TripFound:
+    """A trip, told the same two ways."""
+    return TripFound(start_s=start_s, end_s=end_s, distance_m=body["distance_m"], end_reason=body["end_reason"])
 
 
 class TruthRow(Struct, frozen=True, array_like=True):

@@ -81,7 +81,7 @@ def test_a_refused_certificate_of_ours_is_said_and_slows_down(
 ) -> None:
     with Driver(secure(secured.port, certificates, client)) as driver:
         down = driver.wait(LinkDown)
-    assert (down.is_auth, down.is_certificate) == (True, True)
+    assert down.is_auth
     assert f"localhost:{secured.port} refuses this terminal's certificate (" in down.reason
     assert word in down.reason
     assert "set mqtt.cert_file and mqtt.key_file" in down.reason
@@ -95,7 +95,7 @@ def test_a_broker_of_an_unknown_authority_is_not_trusted(
     with Driver(secure(secured.port, certificates, ca_file=path)) as driver:
         unknown = "comes from an authority unknown here; name that authority's certificate in mqtt.ca_file"
         reason = f"the certificate of localhost:{secured.port} {unknown}"
-        assert driver.take() == LinkDown(reason, is_certificate=True)
+        assert driver.take() == LinkDown(reason)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_broker_with_a_wrong_certificate_is_not_trusted(
     with Mosquitto(tmp_path, lines) as broker, Driver(secure(broker.port, certificates)) as driver:
         down = driver.wait(LinkDown)
         assert f"the certificate of localhost:{broker.port} {word}" in down.reason
-        assert down.is_certificate
+        assert not down.is_auth
 
 
 def test_tls_to_a_port_without_it_is_said(mosquitto: Process, certificates: Certificates) -> None:

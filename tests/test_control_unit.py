@@ -11,11 +11,11 @@ from agent.ecu import (
     REST_US_MAX,
     REST_US_MIN,
     Ecu,
-    asked_on,
     name,
 )
 from agent.findings import Supported
 from drivers.batch import EXTENDED
+from drivers.diagnostic import request_id
 from tests.garage import MS
 
 
@@ -42,7 +42,7 @@ def miss(ecu: Ecu, times: int, now_us: int = 1000, *, is_physical: bool = False)
     ],
 )
 def test_each_unit_is_asked_on_its_own_identifier(ecu: int, to: int, called: str) -> None:
-    assert (asked_on(ecu), name(ecu)) == (to, called)
+    assert (request_id(ecu), name(ecu)) == (to, called)
 
 
 @pytest.mark.parametrize(("misses", "rests"), [(MISSES_MAX - 1, False), (MISSES_MAX, True)])

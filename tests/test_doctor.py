@@ -150,6 +150,16 @@ def test_a_terminal_without_a_key_is_not_given_one(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.usefixtures("known_clock")
+def test_a_key_that_cannot_be_used_is_one_failure_with_its_fix(tmp_path: Path) -> None:
+    load_or_make(tmp_path / KEY_NAME)
+    (tmp_path / KEY_NAME).chmod(0o640)
+    first, *others = doctor.terminal(Settings(device=Device(state_dir=str(tmp_path))), has_gnss=False)
+    assert (first.name, first.verdict) == ("device key", "FAIL")
+    assert "others may read" in first.words
+    assert first.fix == f"type: chmod 600 {tmp_path / KEY_NAME}"
+    assert [check.verdict for check in others[:2]] == ["SKIP", "SKIP"]
+
+
 def test_a_car_behind_an_adapter_is_asked_through_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,3 +115,7 @@ def test_what_programs_write_is_read_in_c(line: str) -> None:
 def test_c_stops_at_a_bus_it_does_not_know_yet() -> None:
     line = LINES[0].encode()
     assert Fast(Channels()).read(line + b"\n" + line, 0) == (b"", 0)
+
+
+def test_a_line_that_ends_within_the_name_of_its_channel_is_bad() -> None:
+    assert fast(b"(1.000001) can0 123#00\n(1.000002) can\n")[1:] == (1, 2)

@@ -160,8 +160,7 @@ def told(unit: Ecu, service: int) -> str:
 
 def test_codes_appear_light_the_lamp_freeze_the_moment_and_clear() -> None:
     unit = engine(driving())
-    unit.trouble.suspect("P0301")
-    unit.trouble.suspect("P0301")
+    unit.trouble.pending.append("P0301")
     assert [told(unit, service) for service in (3, 7, 10)] == ["", "P0301", ""]
     assert unit.answer(b"\x01\x01", is_functional=True)[2] == 0x00
     unit.confirm("P0301")

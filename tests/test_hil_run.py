@@ -101,6 +101,16 @@ def test_what_cannot_be_run_is_said_in_a_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_a_verdict_that_cannot_be_written_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["run", "harsh-day", "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "out: cannot be written: Not a directory" in capsys.readouterr().err
+    assert run(tmp_path, "harsh-day", "--place", "process", "--junit", str(tmp_path / "no" / "j.xml")) == 2
+    assert "j.xml: cannot be written: No such file or directory" in capsys.readouterr().err
+
+
 def test_what_would_change_this_machine_runs_in_a_kernel_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """The device's key: made once, kept from others, never guessed."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_a_key_others_can_reach_is_refused_with_the_fix(tmp_path: Path, mode: in
     path.chmod(mode)
     with pytest.raises(SettingsError, match=f"type: chmod 600 {path}"):
         load_or_make(path)
+
+
+def test_a_key_of_another_user_is_refused_and_left_to_that_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_or_make(tmp_path / "device.key")
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    with pytest.raises(SettingsError, match="belongs to another user; run tbox as that one: sudo -u '#"):
+        load_or_make(tmp_path / "device.key")
 
 
 def test_a_folder_others_can_write_is_refused_with_the_fix(tmp_path: Path) -> None:

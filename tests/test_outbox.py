@@ -108,7 +108,7 @@ def test_what_is_confirmed_is_not_pending_and_the_chain_goes_on(outbox: Outbox) 
     outbox.confirm([3, 4, 3, 99, -5])
     assert [seq for seq, _ in everything(outbox)] == [seq for seq in range(18) if seq not in (3, 4)]
     assert outbox.depth() == {"evidence": 0, "event": 7, "trip": 4, "health": 2, "samples": 3}
-    outbox.confirm_upto(10**30, [(-(10**30), 10**30)])
+    outbox.confirm_ranges([(0, 10**30), (-(10**30), 10**30)])
     assert everything(outbox) == []
     assert sum(outbox.depth().values()) == 0
     assert outbox.tail().next_seq == 18
@@ -116,13 +116,13 @@ def test_what_is_confirmed_is_not_pending_and_the_chain_goes_on(outbox: Outbox) 
 
 def test_a_receipt_confirms_everything_up_to_it_and_its_islands(outbox: Outbox) -> None:
     outbox.append(two_boots())
-    outbox.confirm_upto(2, [(5, 6), (9, 9)])
+    outbox.confirm_ranges([(0, 2), (5, 6), (9, 9)])
     assert [seq for seq, _ in everything(outbox)] == [3, 4, 7, 8, *range(10, 18)]
 
 
 def test_confirmed_trips_stay_to_be_shown_but_health_gives_back_its_bytes(outbox: Outbox, store: Path) -> None:
     outbox.append(two_boots())
-    outbox.confirm_upto(17)
+    outbox.confirm_ranges([(0, 17)])
     pile = read_pile(store)
     assert sorted(pile.stubs) == [5, 14]
     assert check([pile]).is_good
@@ -132,7 +132,7 @@ def test_old_history_goes_but_the_key_stays(store: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(store, LARGE)
     outbox.append(two_boots())
-    outbox.confirm_upto(17)
+    outbox.confirm_ranges([(0, 17)])
     pile = read_pile(store)
     assert [record.seq for record in pile.records] == [0, 8, 9, 10, 11, 12, 13, 15, 16, 17]
     assert pile.first == 8
@@ -222,7 +222,7 @@ def test_a_dropped_record_that_a_receipt_covers_needs_no_gap(store: Path) -> Non
     losses: list[Loss] = []
     while not losses:
         losses = outbox.append(book.number("samples", 1, {"data": os.urandom(2000)}))
-    outbox.confirm_upto(losses[0].last)
+    outbox.confirm_ranges([(0, losses[0].last)])
     assert outbox.losses() == []
     outbox.close()
 
@@ -232,7 +232,7 @@ def test_confirmed_history_gives_way_before_anything_is_dropped(store: Path) -> 
     book = started(outbox)
     for _ in range(700):
         assert outbox.append(book.number("event", 1, {"data": os.urandom(1000)})) == []
-        outbox.confirm_upto(book.tail.next_seq - 20)
+        outbox.confirm_ranges([(0, book.tail.next_seq - 20)])
     assert outbox.used_bytes() <= BUDGET_BYTES_MIN
     outbox.close()
 
@@ -270,7 +270,7 @@ def test_a_damaged_file_is_set_aside_and_no_number_is_used_again(store: Path, se
     rng = random.Random(seed)
     outbox = Outbox.open(store, LARGE, "a")
     outbox.append(two_boots())
-    outbox.confirm_upto(9)
+    outbox.confirm_ranges([(0, 9)])
     outbox.close()
     content = bytearray(store.read_bytes())
     if seed == 0:
@@ -443,7 +443,7 @@ while True:
     records = book.gaps(0, losses) or book.number("samples", 1, {"data": os.urandom(800)})
     records += book.number("trip_end" if records[-1].seq % 7 == 0 else "event", 1, {})
     if records[-1].seq % 5 == 0:
-        outbox.confirm_upto(records[-1].seq - 300)
+        outbox.confirm_ranges([(0, records[-1].seq - 300)])
 """
 
 

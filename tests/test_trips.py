@@ -27,7 +27,7 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 def test_the_list_tells_when_how_long_how_far(
     outbox: Outbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outbox.confirm_upto(8)
+    outbox.confirm_ranges([(0, 8)])
     assert trips.list_trips(tmp_path, json=False) == 0
     _, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
     assert first == ["2", "boot", "1", "+5", "s", "2.1", "1.23", "1", "stopped", "yes"]
@@ -77,7 +77,7 @@ def test_a_trip_that_is_not_there_is_an_input_error(outbox: Outbox, tmp_path: Pa
 def test_an_export_holds_whatever_was_delivered_before(
     outbox: Outbox, tmp_path: Path, confirmed: int, number: int | None
 ) -> None:
-    outbox.confirm_upto(confirmed)
+    outbox.confirm_ranges([(0, confirmed)])
     assert trips.export(tmp_path, tmp_path / "export", number) == 0
     pile = read_pile(tmp_path / "export")
     report = check([pile])
@@ -103,7 +103,7 @@ def test_an_export_of_a_store_whose_beginning_is_long_delivered_holds(
     monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(tmp_path / STORE_NAME, 64_000_000)
     outbox.append(two_boots())
-    outbox.confirm_upto(17)
+    outbox.confirm_ranges([(0, 17)])
     outbox.close()
     trips.export(tmp_path, tmp_path / "export")
     report = check([read_pile(tmp_path / "export")])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent import awake, cli
 from agent.settings import Device, Settings
 from agent.settings_notice import Notice
 from agent.settings_power import Hooks, Power
@@ -204,3 +205,54 @@ def test_a_notice_is_shown_where_nobody_knows_the_time(make: Callable[..., Bench
     bench = make(Settings(notice=Notice(quiet_from="00:00", quiet_until="23:59")))
     bench.it.show(found("harsh_braking", 0, "low", 1.0), 0, None)
     assert bench.it.health()["notice"] == {"told": 1}
+
+
+def test_a_technician_keeps_it_awake_for_a_while(make: Callable[..., Bench], tmp_path: Path) -> None:
+    place = tmp_path / "asleep"
+    settings = Settings(
+        device=Device(state_dir=str(tmp_path)),
+        power=Power(hooks=Hooks(suspend=writing(place, "now")), stay_s_max=7200, settle_s=0, watch_s=0),
+    )
+    bench = make(settings)
+    assert cli.main(["awake", "3600", "--set", f"device.state_dir={tmp_path}", "--config", str(shipped(tmp_path))]) == 0
+    bench.run(120)
+    assert bench.it.health()["power"]["reason"] == "it is kept awake for service"
+    assert not place.exists()
+    assert awake.run(settings, 0) == 0
+    bench.run(120)
+    bench.until(place.exists)
+
+
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [
+        pytest.param("{}", "", id="no note of ours"),
+        pytest.param('{"kernel": "another", "until_us": 9e18}', "", id="of another boot"),
+        pytest.param("", "too long", id="for longer than is allowed"),
+    ],
+)
+def test_what_is_no_leave_to_stay_awake_is_none(
+    make: Callable[..., Bench], tmp_path: Path, note: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(device=Device(state_dir=str(tmp_path)), power=Power(stay_s_max=60))
+    assert awake.run(settings, 3600) == 0
+    if note:
+        (tmp_path / awake.NOTE_NAME).write_text(note)
+    bench = make(settings)
+    bench.run(3)
+    assert bench.it.health()["power"]["reason"] != "it is kept awake for service"
+    assert caplog.text.count("too long") == (1 if why else 0)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["awake", "-1"], 2), (["awake", "soon"], 2), (["awake"], 2)])
+def test_how_long_must_be_said(words: list[str], code: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == code
+
+
+def shipped(folder: Path) -> Path:
+    """A machine's settings."""
+    path = folder / "tbox.toml"
+    path.write_text("")
+    return path

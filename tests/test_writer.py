@@ -144,7 +144,7 @@ def test_confirmations_wait_for_company_but_not_for_long(writer: Writer) -> None
     taken(writer, lambda news: len(news.synced) == 18)
     began_s = time.monotonic()
     writer.confirm([2])
-    writer.confirm_upto(0, [(4, 4)])
+    writer.confirm([0, 4])
     while sum(writer.depth.values()) != 15:
         assert time.monotonic() - began_s < PATIENCE_S
         threading.Event().wait(0.01)
@@ -153,7 +153,7 @@ def test_confirmations_wait_for_company_but_not_for_long(writer: Writer) -> None
 
 def test_confirmations_are_not_lost_when_it_closes(writer: Writer, outbox: Outbox) -> None:
     writer.put(two_boots())
-    writer.confirm_upto(16)
+    writer.confirm(range(17))
     assert writer.close()
     again = Outbox.open(outbox.path, 64_000_000)
     assert sum(again.depth().values()) == 1
