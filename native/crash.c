@@ -114,7 +114,6 @@ static void describe(crash_t *self, const scene_t *scene)
 {
     const pulse_t *const pulse = &self->pulse;
 
-    memcpy(self->change_mps, pulse->change_mps, sizeof self->change_mps);
     self->is_vertical = pulse->vertical_mps2 > pulse->peak_mps2;
     self->event = (tbox_event_t){
         .start_us = pulse->start_us,

@@ -28,7 +28,6 @@ typedef struct {
     double before_mps;     /* speed before the blow; NaN: not known */
     double lowest_mps;     /* since then */
     double highest_mps;
-    double change_mps[3];
     double up[3];
     int64_t zero_us;       /* of the blow */
     int64_t quiet_us;      /* one crash, one event: nothing triggers until then */

@@ -111,9 +111,6 @@ bool speed_fit(const speed_t *self, slope_t *out)
 {
     uint32_t count = 1;
 
-    if (self->count < 2) {
-        return false;
-    }
     if (self->refresh_us >= PAIR_US && speed_point(self, 0)->t_us - speed_point(self, 1)->t_us >= PAIR_US / 2) {
         return fit_pair(self, out);
     }

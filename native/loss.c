@@ -35,7 +35,6 @@ static void tell(loss_t *self, const world_t *world)
     };
 
     queue_push_event(world->queue, world->now_us, &event);
-    self->quiet_us = self->from.t_us + self->rule.confirm_us;
 }
 
 /* The mean loss between two refreshes, the quantum taken off: what is sure of it. */

@@ -32,7 +32,6 @@ void parked_note(parked_t *self, const parked_scene_t *scene)
         self->samples = 0;
     } else if (self->since_us == NEVER) {
         self->since_us = scene->t_us;
-        self->samples = 0;
     }
 }
 

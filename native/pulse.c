@@ -37,7 +37,7 @@ static void integrate(pulse_t *self, const imu_sample_t *sample)
         self->now.mps[i] += (self->force[i] + sample->force[i]) / 2.0 * step_s;
     }
     self->now.t_us = sample->t_us;
-    if (self->count == 0 || self->now.t_us - point_at(self, 0)->t_us >= SPACING_US) {
+    if (self->now.t_us - point_at(self, 0)->t_us >= SPACING_US) {
         self->points[self->next] = self->now;
         self->next = (self->next + 1) % PULSE_POINTS;
         self->count += self->count < PULSE_POINTS ? 1 : 0;

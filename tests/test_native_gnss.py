@@ -1,5 +1,6 @@
 """Satellites lost while driving: tunnels, canyons and jammers, told apart as far as the receiver's own word goes."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_loss_after_a_collapse_is_jamming(word: Word, wanted: list[tuple]) -> 
         pytest.param((0.9, 11), (0.9, 4.5), [LOSS], id="4.5"),
         pytest.param((1.65, 11), (5.0, 11), [LOSS, BY_QUALITY], id="HDOP over three times the usual"),
         pytest.param((1.7, 11), (5.0, 11), [LOSS], id="under three times"),
+        pytest.param((2.0, 11), (6.0, 11), [LOSS], id="three times"),
     ],
 )
 def test_a_collapse_is_against_the_usual(usual: Word, bad: Word, wanted: list[tuple]) -> None:
@@ -173,6 +175,38 @@ def test_a_jump_is_told_by_three_fixes_that_agree() -> None:
         assert found(drive(road(200), fixes(0, 60), fixes(80, last_s, off_m=5e4), fixes(last_s, 199))) == wanted
     wild = [row for at in range(80, 84) for row in fixes(at, at + 1, off_m=5e4 + 2e3 * at)]
     assert found(drive(road(200), fixes(0, 60), wild, fixes(84, 199))) == []
+
+
+def test_a_jump_is_farther_than_the_setting_and_no_less() -> None:
+    parts = road(200, 0.0), fixes(0, 60, mps=0), fixes(80, 199, off_m=1500, mps=0)
+    (event,) = drive(*parts).events("gnss_jamming")
+    far_m = event.value or 0.0
+    for least_m, wanted in ((far_m, []), (math.nextafter(far_m, 0), [BY_JUMP])):
+        assert found(drive(*parts, sets=[f"detect.gnss_jamming.jump_m={least_m!r}"])) == wanted
+
+
+def test_only_the_way_since_the_last_fix_was_driven() -> None:
+    assert found(drive(road(200), fixes(0, 60), fixes(80, 199, off_m=2000))) == [BY_JUMP]
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(3, [BY_JUMP]), (2, [])])
+def test_fixes_that_agree_are_counted_anew_after_a_good_one(count: int, wanted: list[tuple]) -> None:
+    wild, good, again = fixes(80, 82, off_m=5e4), fixes(82, 83), fixes(95, 95 + count, off_m=5e4)
+    assert found(drive(road(200), fixes(0, 60), wild, good, again, fixes(95 + count, 199))) == wanted
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(3, [BY_JUMP]), (2, [])])
+def test_a_fix_that_does_not_agree_is_the_first_of_three(count: int, wanted: list[tuple]) -> None:
+    wild, agreed = fixes(80, 81, off_m=5e4), fixes(81, 81 + count, off_m=9e4)
+    assert found(drive(road(200), fixes(0, 60), wild, agreed, fixes(81 + count, 199))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("hole_s", "wanted"), [pytest.param(6, [BY_JUMP], id="54 s of 60"), pytest.param(7, [], id="less")]
+)
+def test_a_way_is_known_where_nine_tenths_of_it_are_told(hole_s: int, wanted: list[tuple]) -> None:
+    told = [row for row in road(300) if not 65 < row[0] < 65 + hole_s]
+    assert found(drive(told, fixes(0, 60), fixes(119, 299, off_m=30_000))) == wanted
 
 
 def test_without_the_cars_own_speed_no_place_is_impossible() -> None:

@@ -165,6 +165,7 @@ def test_brakes_within_the_refractory_time_are_one() -> None:
     road = Road([*AT_15, (1, -4.5, 0), (1, 0.2, 0), (1, -6.2, 0), *cruise(20)])
     (event,) = drive(road.speed(), road.imu()).events()
     assert (event.severity, event.end_us // 1_000_000) == ("high", 35)
+    assert event.sources == ("speed", "imu")  # both together are what the speed lost
     assert len(drive(road.speed(), road.imu(), sets=["detect.harsh_braking.refractory_s=0"]).events()) == 2
 
 

@@ -100,10 +100,18 @@ def test_an_engine_that_warms_up_ends_cold_rev() -> None:
         pytest.param([216] * 20, [], id="a broken wire"),
         pytest.param([120] * 30 + [111] * 9 + [120] * 20, [("overheat", 0, 10, 120)], id="one that goes on"),
         pytest.param([120] * 11 + [109] + [120] * 11, [("overheat", 0, 10, 120), ("overheat", 12, 22, 120)], id="two"),
+        pytest.param(
+            [120] * 11 + [160] + [120] * 11, [("overheat", 0, 10, 120), ("overheat", 12, 22, 120)], id="a wire"
+        ),
     ],
 )
 def test_overheat(degrees: list[float], wanted: list[tuple]) -> None:
     assert found(drive(rows("coolant", degrees))) == wanted
+
+
+@pytest.mark.parametrize(("apart_s", "wanted"), [(60, 1), (60.000001, 0)])
+def test_a_low_battery_is_told_by_rows_as_far_apart_as_its_hold(apart_s: float, wanted: int) -> None:
+    assert len(drive([(i * apart_s, value(i * apart_s, "battery", 11.5)) for i in range(5)]).events()) == wanted
 
 
 def test_overheat_is_told_at_once_and_severe_from_125() -> None:

@@ -58,6 +58,20 @@ def test_a_brake_within_the_refractory_time_belongs_to_the_one_before(calm: int,
     assert found[-1].end_us == us(4 + (calm + 1) / 2)
 
 
+@pytest.mark.parametrize(("first", "second"), [(5, 4), (4, 5), (5, 5)])
+def test_of_two_brakes_in_one_the_harder_is_its_peak(first: float, second: float) -> None:
+    (event,) = brake(first, 0, 0, second, sets=["hold_s=0", "refractory_s=3"]).events()
+    assert event.peak_mps2 == pytest.approx(5)
+
+
+@pytest.mark.parametrize(("gone", "wanted"), [pytest.param(1, 1, id="2 s"), pytest.param(2, 2, id="3 s")])
+def test_a_brake_goes_on_over_a_pause_of_two_and_a_half_samples(gone: int, wanted: int) -> None:
+    forward = [*CALM, *[-4.0] * (2 + gone), *CALM]
+    rows = [row for row in felt(forward, hz=1) if not 9 <= row[0] < 9 + gone]
+    told = drive(at_speed(20.0, len(forward), 1), rows, sets=[f"detect.harsh_braking.{s}" for s in BARE])
+    assert len(told.events()) == wanted
+
+
 @pytest.mark.parametrize(("mps", "wanted"), [(2.78, 1), (2.77, 0), (None, 0)])
 def test_a_brake_is_entered_at_ten_kmh(mps: float | None, wanted: int) -> None:
     told = brake(4, mps=mps)

@@ -56,6 +56,7 @@ def test_severity_follows_the_peak(peak: float, level: str) -> None:
         pytest.param([*steady(9, 1, "rpm", 800), *steady(50, 1, "rpm", 0, 10), *steady(60, 1, "speed", 0)], 1, id="it ran and stopped"),
         pytest.param([*steady(60, 1, "rpm", 0), *steady(60, 1, "speed", 0)], 0, id="it never ran: no engine to go by"),
         pytest.param([*steady(9, 1, "rpm", 800), *steady(50, 1, "rpm", 0, 10), *steady(60, 1, "speed", 9)], 0, id="a hybrid drives"),
+        pytest.param([*steady(5, 1, "rpm", 800), (6.0, value(6, "rpm", 0)), *steady(50, 1, "speed", 0, 6.5)], 1, id="its stand is told later"),
         pytest.param([*OFF, (20.0, value(20, "ignition", 1)), (25.0, value(25, "ignition", 0))], 0, id="off again for 5 s"),
     ],
 )  # fmt: skip

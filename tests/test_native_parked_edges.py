@@ -33,6 +33,12 @@ def test_samples_of_one_blow_are_a_tenth_of_a_second_apart(second_s: float, want
     assert told.counters["not_judged"]["parked_short"] == short
 
 
+@pytest.mark.parametrize(("mps2", "wanted"), [(15.0, 1), (14.999, 0)])
+def test_a_blow_is_one_from_the_setting_on(mps2: float, wanted: int) -> None:
+    told = parked(between(30, 30.05, (0, mps2, 0)), sets=["detect.parked_impact.threshold_mps2=15"])
+    assert len(told.events()) == wanted
+
+
 @pytest.mark.parametrize(("hz", "wanted"), [(20, [("parked_impact", 30, 30, 33)]), (25, [])])
 def test_one_sample_is_enough_where_they_come_every_fifty_milliseconds(hz: float, wanted: list[tuple]) -> None:
     told = parked(knocks(30, hz=hz), hz=hz)

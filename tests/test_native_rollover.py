@@ -122,6 +122,15 @@ def test_a_box_that_is_turned_in_a_car_that_stands_is_no_rollover() -> None:
     assert not drive(stopped.speed(), hands).events()
 
 
+@pytest.mark.parametrize(
+    ("after_s", "wanted"), [pytest.param(4, 0, id="it stood upright"), pytest.param(0.5, 1, id="it had not")]
+)
+def test_what_stood_upright_first_has_not_rolled_over(after_s: float, wanted: int) -> None:
+    rows = rolling(lambda at: 90.0 if at >= 3 + after_s else 0.0, 20, gyro=False)
+    told = drive(speed(True, 20), rows)
+    assert len(told.events("rollover")) == wanted
+
+
 def test_a_box_that_was_moved_in_a_stop_drives_on_another_way_up() -> None:
     road = Road([*AT_15, (10, -1.6, 0), (20, 0, 0), (10, 1.5, 0), *cruise(60)])
     rows = [(at, raw) for at, raw in road.imu(50) if at < 50] + [

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent._core import ffi, lib
+from agent.compile import compile_obd
 from agent.vehicle import ALWAYS, ANY_CHANNEL, BIG_ENDIAN, BY_PGN, FLOAT, LIMITED, OBD, OBD_ID, PGN, PLAIN, SIGNED
 from drivers.batch import EXTENDED
 from tests.tables import ANSWERS, SHORT, UNKNOWN, Told, cut, decode, decoded, found, obd, plain, same, table
@@ -128,6 +129,17 @@ def test_no_more_is_written_than_there_is_room_for() -> None:
     assert decoded(made, bytes(8), room=2) == [("a", 0, True), ("b", 0, True)]
 
 
+def test_no_more_of_an_answer_is_written_than_there_is_room_for() -> None:
+    assert decoded(compile_obd(), bytes.fromhex("0441145AC0000000"), room=1) == [("0114", 0.45, True)]
+
+
+def test_the_cuts_of_an_answer_end_with_it_whatever_the_next_message_is() -> None:
+    speed = cut(7, 8, BIG_ENDIAN, name="speed", mux_from=0x0D, mux_to=0x0D, bytes=1)
+    other = cut(0, 8, name="other", mux_from=0x0D)
+    made = table(replace(ANSWERS, channel=0, cuts=(speed,)), replace(plain(other), channel=1))
+    assert decoded(made, bytes.fromhex("03410D3200000000")) == [("speed", 50, True)]
+
+
 # ---- finding --------------------------------------------------------------------------------------------------------
 
 SORTED = table(
@@ -149,6 +161,7 @@ SORTED = table(
         pytest.param(1, 0x100, 4, id="a channel with nothing of its own"),
         pytest.param(1, 0x100 | EXTENDED, -1, id="unknown there"),
         pytest.param(0, 0x101, -1, id="unknown anywhere"),
+        pytest.param(ANY_CHANNEL, 0x101, -1, id="unknown on any"),
         pytest.param(0, 0x7E7, -1, id="just under the answers"),
         pytest.param(0, 0x7E8, 5, id="the first answer"),
         pytest.param(0, 0x7EF, 5, id="the last answer"),
@@ -176,6 +189,7 @@ def test_an_empty_table_finds_nothing() -> None:
     [
         pytest.param("03410D32AAAAAAAA", [("010D", 50, True)], id="speed"),
         pytest.param("03410D32", [("010D", 50, True)], id="a frame without padding"),
+        pytest.param("03410D3200000000CCCCCCCC", [("010D", 50, True)], id="a length in the first byte of a long frame"),
         pytest.param("04410C1AF8000000", [("010C", 1726, True)], id="two bytes, big-endian"),
         pytest.param("0641A600000BB800", [("01A6", 300, True)], id="four bytes"),
         pytest.param("0641320000AAAAAA", [("0132", 0, True)], id="more bytes than the PID has are not believed"),

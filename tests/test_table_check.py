@@ -55,6 +55,8 @@ def pid(number: int, **more: Any) -> Cut:
         pytest.param(answers(pid(5), pid(4)), False, id="PIDs not sorted"),
         pytest.param(answers(pid(4), pid(4, bytes=2)), False, id="two lengths of one PID"),
         pytest.param(answers(pid(4, bytes=0)), False, id="a PID without bytes"),
+        pytest.param(answers(pid(4), pid(5, mux_cut=0)), False, id="a PID that another selects"),
+        pytest.param(answers(pid(4), pid(4, valid_cut=0)), True, id="a PID validated by itself"),
         pytest.param(answers(pid(4), pid(5, valid_cut=0)), False, id="a PID validated by another"),
     ],
 )
@@ -76,3 +78,11 @@ def test_indexes_outside_the_arrays_are_found(spoil: Callable[[CTable], None]) -
     assert lib.tbox_table_check(c_table.table)
     spoil(c_table)
     assert not lib.tbox_table_check(c_table.table)
+
+
+@pytest.mark.parametrize(("first", "sound"), [(0, True), (1, False)])
+def test_a_message_ends_where_the_tables_cuts_end(first: int, sound: bool) -> None:
+    c_table = table(plain(cut(0, 8), cut(8, 8), cut(16, 8))).as_c(ffi)
+    c_table.table.cut_count, c_table.messages[0].count = 2, 2
+    c_table.messages[0].first = first
+    assert lib.tbox_table_check(c_table.table) == sound

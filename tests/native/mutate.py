@@ -39,7 +39,7 @@ CHOSEN = re.compile(
 """The smaller or larger of two."""
 
 SET = re.compile(r"\bmemset\([^;]*?, (?P<byte>0),")
-ROOM = re.compile(r"^\s+(?:static )?(?:const )?\w+ \w+\[(?P<room>[^\]]*)\];", re.MULTILINE)
+ROOM = re.compile(r"^\s+(?:static )?(?:const )?\w+ \w+\[(?P<room>[^\]]*)\](?:;| =)", re.MULTILINE)
 
 CONDITION = re.compile(r"\b(if|while) \(")
 
