@@ -27,10 +27,11 @@ def run(settings: Settings, seconds: float) -> int:
     return 0
 
 
-def left_s(state_dir: Path, now: clock.Stamp) -> float:
+def left_s(state_dir: Path) -> float:
     """How long the note still holds; 0 without one, or one that is not ours."""
     try:
         note = json.loads((state_dir / NOTE_NAME).read_text(encoding="ascii"))
+        now = clock.stamp()
         until_us = int(note["until_us"]) if note["kernel"] == now.kernel else 0
     except (OSError, ValueError, TypeError, KeyError):
         return 0.0

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import __version__, cli_vehicle
+from agent import __version__, cli_install
 from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, machine, map_of
 from agent.errors import TboxError
 
@@ -36,9 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for make in (_add_run, _add_replay, _add_decode, _add_report, _add_trips, _add_verify, _add_config):
         make(commands)
-    cli_vehicle.add_vehicle(commands)
-    cli_vehicle.add_doctor(commands)
-    cli_vehicle.add_awake(commands)
+    cli_install.add_vehicle(commands)
+    cli_install.add_doctor(commands)
+    cli_install.add_awake(commands)
     return parser
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from agent import awake, clock
+from agent import awake
 from agent.core import Event, Sample
 from agent.duty import Account, Resume, Signs, Suspend
 from agent.hours import zone
@@ -130,7 +130,7 @@ class Upkeep:
 
     def _stay(self, now_us: int) -> None:
         """Whether a technician keeps it awake (`tbox awake`); why not is said once."""
-        left_s = awake.left_s(self._state_dir, clock.stamp())
+        left_s = awake.left_s(self._state_dir)
         why_not = self._power.stay(now_us, left_s) if left_s or self._is_kept else ""
         if why_not and why_not != self._why_not:
             log.warning("it is not kept awake: %s", why_not)

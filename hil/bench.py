@@ -7,13 +7,33 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = Path(__file__).with_name("demo.toml")
 STOP_S = 10.0
 DATAGRAM_BYTES = 4096
+
+
+class Staged:
+    """What `_start` opens, one after the other; leaving ends it all, and so does an opening that fails."""
+
+    _stack: ExitStack
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._start(opening)
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        """Open everything, and say to the stack how each ends."""
+        raise NotImplementedError
 
 
 def agent_command() -> list[str]:

@@ -6,7 +6,6 @@ Needs no root, no car, no broker, no CAN in the kernel. Exit 0: everything that 
 """
 
 import argparse
-import contextlib
 import signal
 import sys
 import tempfile
@@ -14,11 +13,11 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from agent.codec import Record
 from hil import broker as brokers
-from hil.bench import MAP, ROOT, Agent, CarProcess, Notices, run_agent
+from hil.bench import MAP, ROOT, Agent, CarProcess, Notices, Staged, run_agent
 from hil.proof import Check, Drive, check
 from hil.relay import Relay
 from hil.scenario import DEAD_ZONE, DRIVE_S, LEGS, SETTINGS
@@ -40,24 +39,14 @@ class DemoError(Exception):
     """The demo cannot go on; the text says what happened."""
 
 
-class Demo:
+class Demo(Staged):
     """Everything that runs, and the way through it. Use it as a context manager: leaving ends every process."""
 
     def __init__(self, out: Path, *, embedded: bool) -> None:
         self._out = out
         self._embedded = embedded
-        self._stack = ExitStack()
         self._cut_us = (0, 0)
         self._arrived: list[tuple[float, Record]] = []
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as opening:
-            self._start(opening)
-            self._stack = opening.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
         """Broker, network, subscriber, car, agent: in the order in which they need each other."""

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 from agent.codec import Record
 from hil import broker as brokers
-from hil.bench import CarProcess
+from hil.bench import CarProcess, Staged
 from hil.books import Books, boot_us
 from hil.live_faults import LiveFaults
 from hil.outcome import Outcome
@@ -43,22 +42,12 @@ class LiveError(Exception):
     """The bench cannot go on; the text says what happened."""
 
 
-class Live:
-    """Everything that runs for one scenario. A context manager: leaving ends every process."""
+class Live(Staged):
+    """Everything that runs for one scenario."""
 
     def __init__(self, scenario: Scenario, path: Path, seed: int, *, is_pty: bool) -> None:
         self.scenario, self._path, self._seed, self._is_pty = scenario, path, seed, is_pty
-        self._stack = ExitStack()
         self.books = Books()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            self._start(opening)
-            self._stack = opening.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
         """Broker, network, subscriber, car, agent: in the order in which they need each other."""

@@ -42,6 +42,12 @@ typedef struct {
     bool is_held;
 } level_t;
 
+/* Rows of one signal: they belong together while it is not stale, and through a hold that is longer. */
+static inline int64_t level_gap_us(int64_t hold_us)
+{
+    return hold_us > STALE_US ? hold_us : STALE_US;
+}
+
 void level_init(level_t *self);
 
 void level_step(level_t *self, const level_kind_t *kind, const world_t *world, level_row_t row);

@@ -9,7 +9,7 @@ void low_battery_step(level_t *self, const tbox_level_rule_t *rule, const world_
         .kind = TBOX_LOW_BATTERY,
         .severity = TBOX_LOW,
         .hold_us = rule->hold_us,
-        .gap_us = rule->hold_us > STALE_US ? rule->hold_us : STALE_US,
+        .gap_us = level_gap_us(rule->hold_us),
         .is_falling = true,
         .is_alarm = true,
     };

@@ -10,7 +10,7 @@ void overheat_step(level_t *self, const tbox_level_rule_t *rule, const world_t *
         .kind = TBOX_OVERHEAT,
         .severity = coolant_c >= rule->threshold + HIGH_C ? TBOX_HIGH : TBOX_MEDIUM,
         .hold_us = rule->hold_us,
-        .gap_us = rule->hold_us > STALE_US ? rule->hold_us : STALE_US,
+        .gap_us = level_gap_us(rule->hold_us),
         .is_alarm = true,
     };
     const level_row_t row = {

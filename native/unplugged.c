@@ -9,7 +9,7 @@ void unplugged_step(unplugged_t *self, const tbox_level_rule_t *rule, const worl
         .kind = TBOX_UNPLUGGED,
         .severity = TBOX_MEDIUM,
         .hold_us = rule->hold_us,
-        .gap_us = rule->hold_us > STALE_US ? rule->hold_us : STALE_US,
+        .gap_us = level_gap_us(rule->hold_us),
         .is_falling = true,
         .is_alarm = true,
     };

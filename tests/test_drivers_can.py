@@ -17,6 +17,7 @@ from drivers.errors import DeviceError, DriverError
 from drivers.inbox import Inbox
 from drivers.source import Source, boot_us
 from tests.packed import Frame, frames
+from tests.wires import said
 
 WAIT_S = 10.0
 
@@ -44,15 +45,6 @@ def adapter() -> Iterator[tuple[int, str]]:
             os.close(fd)
         except OSError:
             continue  # a test hung up
-
-
-def said(master: int, words: bytes) -> bytes:
-    """What the terminal writes to the adapter, up to these words."""
-    text = b""
-    while words not in text:
-        assert select.select([master], [], [], WAIT_S)[0], f"only {text!r}"
-        text += os.read(master, 100)
-    return text
 
 
 @pytest.fixture

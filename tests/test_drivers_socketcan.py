@@ -17,24 +17,10 @@ from drivers.message import pack
 from drivers.socketcan import ROOM, SocketCan
 from drivers.source import boot_us
 from tests.packed import Frame, frames
+from tests.wires import Wire
 
 CLASSIC, FLEXIBLE = struct.Struct("=IBB2x8s"), struct.Struct("=IBB2x64s")
 SECOND_NS = 1_000_000_000
-
-
-class Wire:
-    """What python-can's bus is to the reader: a descriptor, and something to close."""
-
-    def __init__(self, kind: socket.socket) -> None:
-        self.socket = kind
-
-    def fileno(self) -> int:
-        """Give the socket's descriptor."""
-        return self.socket.fileno()
-
-    def shutdown(self) -> None:
-        """Close it."""
-        self.socket.close()
 
 
 @pytest.fixture

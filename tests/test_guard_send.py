@@ -2,7 +2,6 @@
 
 import os
 import pty
-import select
 import socket
 import struct
 import tty
@@ -16,6 +15,7 @@ from drivers.can import ThreadedCan, open_can
 from drivers.errors import DeviceError
 from drivers.guard import Guard
 from drivers.socketcan import SocketCan
+from tests.wires import Wire, said
 
 WAIT_S = 30.0
 CLASSIC = struct.Struct("=IBB2x8s")
@@ -87,15 +87,6 @@ def adapter() -> Iterator[tuple[int, str]]:
     os.close(slave)
 
 
-def said(master: int, words: bytes) -> bytes:
-    """What the terminal writes to the adapter, up to these words."""
-    text = b""
-    while words not in text:
-        assert select.select([master], [], [], WAIT_S)[0], f"only {text!r}"
-        text += os.read(master, 100)
-    return text
-
-
 def test_slcan_that_may_send_is_opened_for_that_and_writes_the_frame(adapter: tuple[int, str]) -> None:
     master, port = adapter
     options = {"sleep_after_open": 0}
@@ -116,21 +107,6 @@ def test_an_adapter_that_takes_nothing_is_a_reason_and_no_error(monkeypatch: pyt
     assert source.send(0, 0x7DF, REQUEST) == "bus"
     assert source.counters() | {"frames": 0} == {"frames": 0, "dropped": 0, "errors": 0, "sent": 0, "unsent": 1}
     source.close()
-
-
-class Wire:
-    """What python-can's bus is to SocketCan: a descriptor, and something to close."""
-
-    def __init__(self, kind: socket.socket) -> None:
-        self.socket = kind
-
-    def fileno(self) -> int:
-        """Give the socket's descriptor."""
-        return self.socket.fileno()
-
-    def shutdown(self) -> None:
-        """Close it."""
-        self.socket.close()
 
 
 @pytest.fixture

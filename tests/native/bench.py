@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import NamedTuple
 
 from agent.core import Core
 from agent.settings_file import load
 from drivers.batch import INPUT_BYTES
 from tests.native import bus
 from tests.native.build import FLAGS, ROOT, runner
+from tests.native.figure import Figure
 from tests.native.pack import pack
 
 OUT = ROOT / "out" / "bench"
@@ -29,23 +29,6 @@ RUNS = 3
 PASSES = 20
 CANTOOLS_FRAMES = 20_000
 PYTHON_CAN_LINES = 100_000
-
-
-class Figure(NamedTuple):
-    """Something measured; `target` is met when the value is at most it, or at least where `is_floor`."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-    is_floor: bool = False
-
-    def verdict(self) -> str:
-        """The target, and whether it is met."""
-        if self.target is None:
-            return ""
-        is_met = self.value >= self.target if self.is_floor else self.value <= self.target
-        return f"{'>=' if self.is_floor else '<='} {self.target:,.10g}  {'met' if is_met else 'MISSED'}"
 
 
 def counted(program: Path, packed: Path, inputs: int) -> float:

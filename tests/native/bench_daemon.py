@@ -15,15 +15,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agent.codec import decode
 from drivers.source import boot_us
 from tests.brokers import Certificates, Mosquitto, Subscriber, free_port
 from tests.native import bus
-
-if TYPE_CHECKING:
-    from tests.native.bench import Figure
+from tests.native.figure import Figure
 
 FRAMES_PER_S = 4000
 BURST = 1
@@ -117,11 +114,10 @@ def loaded(
         process.wait(START_S)
 
 
-def figures(folder: Path) -> Iterator["Figure"]:
+def figures(folder: Path) -> Iterator[Figure]:
     """All of it."""
     from agent import compile  # noqa: A004, PLC0415 - the room's name
     from agent.vehicle import save  # noqa: PLC0415
-    from tests.native.bench import Figure  # noqa: PLC0415 - it imports this file
 
     save(compile.compile_map(bus.write_map(folder)), folder / "bus.table")
     frames = [_FRAME.pack(identifier, 8, data) for _, identifier, data in bus.traffic(bus.DRIVE.seconds)]
@@ -159,10 +155,8 @@ def one(
 
 def latencies(
     folder: Path, broker: Broker, certs: Certificates, frames: Sequence[bytes], log: Path
-) -> Iterator["Figure"]:
+) -> Iterator[Figure]:
     """From the last frame to the synced record and to a subscriber at the broker, and from the start to the first frame."""
-    from tests.native.bench import Figure  # noqa: PLC0415
-
     path = config(folder, broker.port, certs, "[samples]\nchunk_s = 1\njournal_s = 1\n")
     pair, told = Pair(), folder / "told.json"
     with Subscriber(broker.plain_port) as subscriber:
