@@ -64,7 +64,8 @@ class Agent:
         link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
         uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
         self.stamp, left = clock.stamp(), left_by(outbox.recovered())
-        rest = (left.rest, left.stamp.gone_us(self.stamp)) if left else None
+        gone_us = left.stamp.gone_us(self.stamp) if left else None
+        rest = (left.rest, gone_us) if left else None
         self.core = Core(settings, table, rotation_of(outbox.calibration()), rest=rest)
         self.trips = Trips(settings.trip, terms.load(settings, table))
         now_us = clock.boot_us()
@@ -73,6 +74,7 @@ class Agent:
         self.delivery = Delivery(Writer(outbox), uplink, link)
         self.rack = open_rack(settings, table, self.delivery.filenos)
         kept = left.kept if left else {}
+        uplink.allowance.resume(now_us / 1e6, kept.get("sent", []), None if gone_us is None else gone_us / 1e6)
         self.upkeep = Upkeep(settings, now_us, kept.get("power", {}))
         self.asking = open_asking(settings, table, self.rack, kept.get("asking", {}))
         self.is_stopping = False
@@ -187,7 +189,8 @@ class Agent:
 
     def _left(self, interim: dict[str, Any] | None, rest: Rest, *, is_clean: bool = False) -> bytes:
         """The journal as of now."""
-        kept = {"asking": self.asking.state(), "power": self.upkeep.kept()}
+        sent = self.delivery.uplink.allowance.kept(clock.boot_us() / 1e6)
+        kept = {"asking": self.asking.state(), "power": self.upkeep.kept(), "sent": sent}
         return self.account.left(interim, Left(self.boot, clock.stamp(), rest, is_clean, kept=kept)).journal()
 
     def _due(self, now_us: int) -> list[Record]:

@@ -3,7 +3,7 @@
 import logging
 import select
 
-from agent.exchange import Confirm, Connect, Publish, Want
+from agent.exchange import Confirm, Connect, Drop, Publish, Want
 from agent.ledger import Loss
 from agent.mqtt import Link
 from agent.uplink import Uplink
@@ -67,6 +67,8 @@ class Delivery:
                     self.link.publish(action)
                 case Confirm(seqs):
                     self.writer.confirm(seqs)
+                case Drop(reason):
+                    self.link.drop(reason)
 
     def close(self) -> None:
         """Write what waits, leave the broker."""

@@ -28,7 +28,14 @@ class Confirm:
     seqs: tuple[int, ...]
 
 
-Action = Connect | Publish | Confirm
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """This connection is of no use, and why; LinkDown will follow."""
+
+    reason: str
+
+
+Action = Connect | Publish | Confirm | Drop
 
 
 @dataclass(frozen=True, slots=True)

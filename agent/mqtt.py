@@ -83,6 +83,11 @@ class Link:
         if packet_id is not None:
             self._seqs[packet_id] = publish.seq
 
+    def drop(self, reason: str) -> None:
+        """End this connection without a word to the broker, which tells its will; LinkDown will come."""
+        if self._session is not None:
+            self._session.drop(reason)
+
     def answers(self) -> list[Answer]:
         """What happened since the last call, in its order."""
         with contextlib.suppress(BlockingIOError):

@@ -111,6 +111,11 @@ class Session:
             state.wait_for_publish(wait_s)
         client.disconnect()
 
+    def drop(self, reason: str) -> None:
+        """End it as if the link had broken, within LOOP_S."""
+        self._down = LinkDown(f"{self._broker}: {reason}; the connection is given up")
+        self._is_stopping = True
+
     def _serve(self, client: Client, until_s: float) -> None:
         """Turn paho's loop until the connection ends, or has not been accepted in time."""
         while not self._is_stopping and client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:

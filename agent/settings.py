@@ -123,6 +123,8 @@ class Uplink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="delivered when the broker took it, or when the platform stored it"),
     ] = "puback"
     window: Annotated[int, span(1, 1000, "records", "in flight, unconfirmed")] = 20
+    ack_s: Annotated[float, span(5, 3600, "s", "a link that acknowledges nothing for so long is given up")] = 60.0
+    day_mb: Annotated[int, span(0, 100_000, "MB", "sent in any 24 hours at most, but for events; 0: no limit")] = 0
     backoff_s_min: Annotated[float, span(0.1, 3600, "s", "first wait after a lost link; doubles")] = 1.0
     backoff_s_max: Annotated[float, span(0.1, 86_400, "s", "longest wait")] = 60.0
     auth_backoff_s: Annotated[float, span(1, 86_400, "s", "wait after the broker refused who we are")] = 300.0

@@ -9,6 +9,9 @@ and only when there is none to backlog, which holds at most half of the window a
 record waits behind at most that many bytes of backlog of other lanes, however long the backlog is; behind older records
 of its own lane it waits its turn, because a lane keeps its order.
 
+On a metered link (`uplink.day_mb`) a lane whose share of the day is spent waits. A link on which nothing was
+acknowledged for `uplink.ack_s` is left: what stands between may answer pings for a broker that is gone.
+
 Confirming. With "puback" a record is done when the broker acknowledged it. With "receipt" it is kept until the
 platform's receipt covers it as well. When the platform was restored (another epoch, or a receipt that covers less than
 the one before), or the broker forgot our session, all that is still here is published again, in order.
@@ -21,7 +24,22 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, NamedTuple
 
-from agent.exchange import LANES, Acked, Action, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Want
+from agent.allowance import Allowance
+from agent.backoff import Backoff
+from agent.exchange import (
+    LANES,
+    Acked,
+    Action,
+    Answer,
+    Confirm,
+    Connect,
+    Drop,
+    LinkDown,
+    LinkUp,
+    Message,
+    Publish,
+    Want,
+)
 from agent.receipt import Ranges, ReceiptError, parse_receipt
 from agent.settings import Uplink as UplinkSettings
 
@@ -53,26 +71,6 @@ class Flight(NamedTuple):
     is_backlog: bool
 
 
-class Backoff:
-    """Waits between tries: doubling from the least to the most, each cut by up to a quarter, so a fleet spreads out."""
-
-    def __init__(self, settings: UplinkSettings, rng: Random) -> None:
-        self._settings = settings
-        self._rng = rng
-        self._base_s = settings.backoff_s_min
-
-    def next_s(self, *, is_auth: bool) -> float:
-        """How long to wait now."""
-        base_s = self._settings.auth_backoff_s if is_auth else self._base_s
-        if not is_auth:
-            self._base_s = min(self._base_s * 2, self._settings.backoff_s_max)
-        return base_s * self._rng.uniform(0.75, 1.0)
-
-    def reset(self) -> None:
-        """The link proved useful: begin with the least wait again."""
-        self._base_s = self._settings.backoff_s_min
-
-
 class Uplink:
     """The decider. A turn of the daemon: `synced`, `hear`, `offer` what it `wants`, then do what `step` says.
 
@@ -84,6 +82,8 @@ class Uplink:
         self._window = settings.window
         self._backoff = Backoff(settings, rng)
         self._lanes = {name: Lane(name) for name in LANES}
+        self.allowance = Allowance(settings.day_mb * 1_000_000)
+        self._held_back: frozenset[str] = frozenset()
         self._flights: dict[int, Flight] = {}
         self._stored_upto = stored_upto
         self._backlog_upto = stored_upto
@@ -93,9 +93,9 @@ class Uplink:
         self._stored_there = Ranges()
         self._epoch: int | str | None = None
         self._must_rewind = False
-        self.state: Literal["down", "connecting", "up"] = "down"
+        self.state: Literal["down", "connecting", "up", "leaving"] = "down"
         self.reason = "not yet tried"
-        self._since_s = -math.inf
+        self._since_s = self._answered_s = -math.inf
         self._retry_at_s = -math.inf
         self._counters = dict.fromkeys(("published", "republished", "acked", "confirmed", "links", "losses"), 0)
         self._counters |= dict.fromkeys(("auth_failures", "receipts", "receipts_bad", "rewinds"), 0)
@@ -108,7 +108,7 @@ class Uplink:
 
     def hear(self, now_s: float, answers: Iterable[Answer]) -> list[str]:
         """Take in what the link told, in its order; gives back sentences for the log."""
-        said: list[str] = []
+        said = self._news_of_allowance()
         for answer in answers:
             match answer:
                 case LinkUp():
@@ -117,6 +117,7 @@ class Uplink:
                     said += self._link_down(now_s, answer)
                 case Acked(seq):
                     self._acked(seq)
+                    self._answered_s = now_s
                 case Message("receipt", payload):
                     said += self._receipt(payload)
         self._rewind_if_quiet()
@@ -152,6 +153,7 @@ class Uplink:
     def step(self, now_s: float) -> list[Action]:
         """What to do now, in this order."""
         self._grow_old(now_s)
+        self.allowance.step(now_s)
         actions: list[Action] = []
         if self._confirmable:
             seqs = self._confirmable.take(CONFIRM_MAX)
@@ -160,8 +162,11 @@ class Uplink:
         if self.state == "down" and now_s >= self._retry_at_s:
             self.state = "connecting"
             actions.append(Connect())
+        if self._is_unanswered(now_s):
+            self.state = "leaving"
+            actions += [Drop(f"nothing was acknowledged for {self._settings.ack_s:.0f} s")]
         if self.state == "up" and not self._must_rewind:
-            actions += self._fill_window()
+            actions += self._fill_window(now_s)
         return actions
 
     def wake_s(self) -> float | None:
@@ -172,11 +177,12 @@ class Uplink:
 
     def counters(self) -> dict[str, int]:
         """For health: what was done since the start, and what is under way."""
-        return self._counters | {"in_flight": len(self._flights), "unreceipted": len(self._held)}
+        now = {"in_flight": len(self._flights), "unreceipted": len(self._held)}
+        return self._counters | now | {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
 
     def _link_up(self, now_s: float, up: LinkUp) -> list[str]:
         """The window opens; what the broker may have forgotten is sent again."""
-        self.state, self.reason, self._since_s = "up", "", now_s
+        self.state, self.reason, self._since_s, self._answered_s = "up", "", now_s, now_s
         self._window = min(self._settings.window, up.receive_maximum)
         self._counters["links"] += 1
         if self._held and not up.session_present:
@@ -188,7 +194,7 @@ class Uplink:
         for seq, flight in sorted(self._flights.items(), reverse=True):
             flight.lane.ready.appendleft((seq, flight.payload))
         self._counters["republished"] += len(self._flights)
-        self._counters["losses"] += self.state == "up"
+        self._counters["losses"] += self.state in ("up", "leaving")
         self._counters["auth_failures"] += down.is_auth
         self._flights.clear()
         if self.state == "up" and now_s - self._since_s >= self._settings.backoff_s_max:
@@ -248,22 +254,40 @@ class Uplink:
             if not self._marks:
                 self._marks.append((now_s, self._stored_upto))
 
-    def _fill_window(self) -> Iterable[Publish]:
+    def _is_unanswered(self, now_s: float) -> bool:
+        """Whether the link seems up and takes nothing."""
+        return self.state == "up" and bool(self._flights) and now_s - self._answered_s >= self._settings.ack_s
+
+    def _news_of_allowance(self) -> list[str]:
+        """What the allowance holds back since now, or no more."""
+        held = frozenset(lane.name for lane in self._lanes.values() if lane.ready and self._is_held(lane))
+        before, self._held_back = self._held_back, held
+        spent = f"{self.allowance.spent_bytes / 1e6:.1f} of {self._settings.day_mb} MB of 24 hours are spent"
+        return [f"{name} held back: {spent} (uplink.day_mb)" for name in sorted(held - before)]
+
+    def _fill_window(self, now_s: float) -> Iterable[Publish]:
         """Records for the free places."""
+        if not self._flights:
+            self._answered_s = now_s
         while len(self._flights) < self._window and (lane := self._next_lane()) is not None:
             is_backlog = not self._is_live(lane)
             seq, payload = lane.ready.popleft()
             self._flights[seq] = Flight(lane, payload, is_backlog)
             self._counters["published"] += 1
+            self.allowance.spend(now_s, len(payload))
             yield Publish(seq, lane.name, payload)
 
     def _next_lane(self) -> Lane | None:
         """Whose next record goes: the highest live one, else backlog as far as it has room."""
-        waiting = [lane for lane in self._lanes.values() if lane.ready]
+        waiting = [lane for lane in self._lanes.values() if lane.ready and not self._is_held(lane)]
         live = [lane for lane in waiting if self._is_live(lane)]
         if live:
             return live[0]
         return waiting[0] if waiting and self._has_backlog_room() else None
+
+    def _is_held(self, lane: Lane) -> bool:
+        """Whether the allowance makes the next record of this lane wait."""
+        return self.allowance.holds(lane.name, len(lane.ready[0][1]))
 
     def _is_live(self, lane: Lane) -> bool:
         """Whether the next record of this lane is live."""

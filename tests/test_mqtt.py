@@ -188,6 +188,22 @@ def test_failed_tries_leave_no_thread_and_no_socket_behind() -> None:
     assert after == (before[0] - 1, before[1])  # the link's own wake-up is closed
 
 
+def test_a_broker_that_answers_pings_and_nothing_else_is_left_and_tells_the_will(mosquitto: Process) -> None:
+    is_deaf = threading.Event()
+
+    def swallow_pubacks(data: bytes) -> bytes:
+        return b"" if is_deaf.is_set() and data[:1] == b"\x40" else data
+
+    with Subscriber(mosquitto.port, "tbox/v1/car-d/state") as subscriber:
+        with Front(mosquitto.port, tamper=swallow_pubacks) as front, Driver(plain(front.port), "car-d") as driver:
+            driver.wait(LinkUp)
+            is_deaf.set()
+            driver.link.publish(Publish(1, "event", b"x"))
+            driver.link.drop("nothing was acknowledged for 60 s")
+            assert "nothing was acknowledged for 60 s; the connection is given up" in driver.wait(LinkDown).reason
+        assert [subscriber.take()[1] for _ in range(2)] == [state(online=True), state(online=False)]
+
+
 class Terminal:
     """An uplink over a real link, with 3000 records in memory: what a daemon does, and nothing else."""
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from agent.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
+from agent.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish
 from agent.settings import Uplink as Settings
 from agent.uplink import BACKLOG_BYTES, LIVE_S, Uplink
 from tests.world import World
@@ -25,7 +25,7 @@ class Bench:
         upto = max(rows, default=-1) if stored_upto is None else stored_upto
         self.uplink = Uplink(Settings(**settings), stored_upto=upto, rng=Random(1))
         self.confirmed: list[int] = []
-        self.connects = 0
+        self.connects = self.drops = 0
         self.said: list[str] = []
 
     def turn(self, now_s: float, *answers: object) -> list[int]:
@@ -43,6 +43,8 @@ class Bench:
                     published.append(seq)
                 case Confirm(seqs):
                     self.confirmed += seqs
+                case Drop():
+                    self.drops += 1
         return published
 
     def up(self, now_s: float = 0.0, link: LinkUp = UP) -> list[int]:
@@ -186,6 +188,45 @@ def test_a_week_of_backlog_does_not_delay_live_records() -> None:
     assert len(world.sent) > 200 * 20_000 / 600 * 0.9  # and the link is hardly ever idle
     world.run(400)
     assert set(world.confirmed) == set(world.made)
+
+
+# A metered link, and one that takes nothing
+
+
+def test_what_a_metered_link_holds_back_lets_others_pass_and_goes_another_day() -> None:
+    bench = Bench({0: "samples", 1: "samples", 2: "health"}, size=500_000, day_mb=1, window=4)
+    assert bench.up() == [2]  # half a megabyte: two of them are more than samples may have
+    bench.make(3, "event", 700_000)
+    assert bench.turn(1, *acks(2)) == [3]
+    assert bench.said == ["samples held back: 0.5 of 1 MB of 24 hours are spent (uplink.day_mb)"]
+    assert bench.uplink.counters()["lanes_held"] == 1
+    assert bench.turn(25 * 3600 - 1, *acks(3)) == []
+    assert bench.turn(25 * 3600) == [0]
+    assert bench.turn(25 * 3600 + 1, *acks(0)) == []
+    assert bench.turn(50 * 3600 + 1) == [1]
+
+
+@pytest.mark.parametrize(("waited_s", "drops"), [(59.9, 0), (60.0, 1)])
+def test_a_link_that_acknowledges_nothing_is_given_up(waited_s: float, drops: int) -> None:
+    bench = Bench({0: "event", 1: "event"}, window=4)
+    bench.up()
+    bench.turn(100, Acked(0))
+    bench.turn(100 + waited_s)
+    assert bench.drops == drops
+    bench.turn(200, LinkDown("given up"))
+    assert bench.up(300) == [1]
+    assert bench.uplink.counters()["losses"] == 1
+
+
+def test_a_link_that_has_nothing_to_carry_is_left_alone() -> None:
+    bench = Bench({0: "event"})
+    bench.up()
+    bench.turn(1, Acked(0))
+    assert bench.turn(10_000) == []
+    bench.make(1, "event")
+    assert bench.turn(20_000) == [1]
+    bench.turn(20_059)
+    assert bench.drops == 0
 
 
 # Waits
