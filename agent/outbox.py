@@ -9,14 +9,15 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from agent.budget import floor_seq, make_room, runs, settle, used_bytes
-from agent.codec import LANES, CodecError, Record, kind_number, lane_of, pack, unpack
+from agent.codec import LANES, CodecError, Record, lane_of, pack, unpack
 from agent.errors import StorageError
 from agent.ledger import DAMAGED, Loss, Tail, losses_of
+from agent.recovery import check_log, keep, take_back
 from agent.store import (
     DROPPED,
     KEPT,
@@ -81,6 +82,7 @@ class Outbox:
     @classmethod
     def _attempt(cls, path: Path, lock: int, budget_bytes: int, machine: str) -> "Outbox":
         """The outbox on the database that is there, or DamagedError."""
+        check_log(path)
         connection = open_writable(path)
         try:
             outbox = cls(path, connection, lock, budget_bytes)
@@ -116,7 +118,7 @@ class Outbox:
         with self._transaction():
             need_bytes = sum(len(record.raw) + ROW_BYTES for record in records) + len(journal or b"")
             losses = make_room(self._connection, self.budget_bytes, need_bytes, self._tail.next_seq)
-            self._connection.executemany("INSERT INTO records VALUES (?,?,?,?,?,?,?,?)", map(_row, records))
+            keep(self._connection, records, PENDING)
             self._cover(records)
             for record in (record for record in records if record.kind == "calibration"):
                 self._save("calibration", record.raw)
@@ -180,6 +182,7 @@ class Outbox:
             return
         try:
             with guarded(self.path):
+                write_reserve(self.path, replace(self._reserve, floor=self._lowest_open(), is_open=False))
                 self._connection.close()
         finally:
             os.close(self._lock)
@@ -197,7 +200,8 @@ class Outbox:
             self.is_same_boot = before == machine.encode()
             self.boot += not self.is_same_boot
             self._tail = tail
-            self._reserve = Reserve(tail.device.hex(), max(reserve.seq, tail.next_seq), self.boot, self._lowest_open())
+            numbers = (max(reserve.seq, tail.next_seq), self.boot, self._lowest_open())
+            self._reserve = Reserve(tail.device.hex(), *numbers)
             write_reserve(self.path, self._reserve)
             self._save("machine", machine.encode())
             self._save("boot", str(self.boot).encode())
@@ -205,11 +209,14 @@ class Outbox:
             counts = "SELECT lane, count(*) FROM records WHERE state=? GROUP BY lane"
             for lane, count in self._connection.execute(counts, (PENDING,)):
                 self._depth[LANES[lane]] = count
+        self._reserve = replace(self._reserve, is_open=True)
+        write_reserve(self.path, self._reserve)
 
     def _stored_tail(self) -> Tail | None:
         """The tail in the database, None in a new one; DamagedError when it does not fit the records."""
         content = self._load("tail")
-        (last,) = self._one("SELECT max(seq) FROM records")
+        (kept,), (lost,) = self._one("SELECT max(seq) FROM records"), self._one("SELECT max(last) FROM lost")
+        last = kept if lost is None or (kept is not None and kept > lost) else lost
         try:
             tail = Tail(**unpack(content)) if content is not None else None
         except (CodecError, TypeError) as error:
@@ -232,11 +239,10 @@ class Outbox:
         """The tail of a new store: the very beginning, or beyond every number a lost store may have used."""
         if reserve.seq == 0:
             return Tail()
-        if reserve.floor < reserve.seq:
-            self._connection.execute("INSERT INTO lost VALUES (?,?)", (reserve.floor, reserve.seq - 1))
+        saved = take_back(self._connection, self.path, reserve)
         self.reports.append(
-            f"{self.path}: the store was lost; undelivered records among {reserve.floor}..{reserve.seq - 1} are gone, "
-            f"the account goes on with {reserve.seq}"
+            f"{self.path}: the store was lost; {saved} records were saved from what was set aside, other undelivered "
+            f"ones among {reserve.floor}..{reserve.seq - 1} are gone, the account goes on with {reserve.seq}"
         )
         device = bytes.fromhex(reserve.device)
         return Tail(device=device, boot=reserve.boot, next_seq=reserve.seq, sealed_upto=reserve.seq - 1)
@@ -244,7 +250,8 @@ class Outbox:
     def _reserve_upto(self, tail: Tail) -> None:
         """Before numbers beyond the reserve are stored, the reserve is moved, synced."""
         if tail.next_seq > self._reserve.seq:
-            reserve = Reserve(tail.device.hex(), tail.next_seq + RESERVE_STEP, self.boot, self._lowest_open())
+            numbers = (tail.next_seq + RESERVE_STEP, self.boot, self._lowest_open())
+            reserve = Reserve(tail.device.hex(), *numbers, is_open=True)
             write_reserve(self.path, reserve)
             self._reserve = reserve
 
@@ -289,8 +296,3 @@ class Outbox:
 
     def _save(self, name: str, content: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (name, content))
-
-
-def _row(record: Record) -> tuple[Any, ...]:
-    number, lane = kind_number(record.kind), LANES.index(record.lane)
-    return (record.seq, number, lane, PENDING, record.boot, record.t_us, record.hash, record.raw)

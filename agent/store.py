@@ -54,12 +54,14 @@ class Reserve:
     """Kept in a small file of its own, so that a lost database can never make a number be used twice.
 
     Numbers below `seq` may have been used; those below `floor` are known to be confirmed. `boot` was the last count.
+    `is_open`: the store was not closed in order since, so a log must be beside it.
     """
 
     device: str = ""
     seq: int = 0
     boot: int = 0
     floor: int = 0
+    is_open: bool = False
 
 
 @contextmanager
@@ -140,8 +142,7 @@ def set_aside(path: Path) -> Path:
         number += 1
         new = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     with guarded(path):
-        older = sorted(path.parent.glob(f"{path.name}.damaged-*Z*"), key=lambda one: one.stat().st_mtime_ns)
-        older = [one for one in older if not one.name.endswith(("-wal", "-shm"))]
+        older = files_set_aside(path)
         for old in older[: max(0, len(older) - SET_ASIDE_MAX + 1)]:
             for suffix in ("", "-wal", "-shm"):
                 old.with_name(old.name + suffix).unlink(missing_ok=True)
@@ -153,6 +154,18 @@ def set_aside(path: Path) -> Path:
     return new
 
 
+def files_set_aside(path: Path) -> list[Path]:
+    """The damaged databases that were renamed out of the way, oldest first."""
+    found = [one for one in path.parent.glob(f"{path.name}.damaged-*Z*") if not one.name.endswith(("-wal", "-shm"))]
+    return sorted(found, key=lambda one: one.stat().st_mtime_ns)
+
+
+def has_log(path: Path) -> bool:
+    """Whether there is something in the log beside the database: a store that was not closed has one."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def read_reserve(path: Path) -> Reserve:
     """The reserve beside the database; the empty one when there is none. DamagedError when it is damaged."""
     file = _reserve_file(path)
@@ -161,6 +174,7 @@ def read_reserve(path: Path) -> Reserve:
             content = json.loads(file.read_bytes())
             reserve = Reserve(**content)
             sound = all(type(one) is int and one >= 0 for one in (reserve.seq, reserve.boot, reserve.floor))
+            sound = sound and type(reserve.is_open) is bool
             bytes.fromhex(reserve.device)
         except FileNotFoundError:
             return Reserve()
