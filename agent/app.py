@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from agent import __version__, clock, hours, terms, vehicle
+from agent.absence import Absence, whereabouts
 from agent.account import Account
 from agent.codec import Record
 from agent.core import Calibration, Core, Event, Output, Sample
@@ -67,13 +68,14 @@ class Agent:
         gone_us = left.stamp.gone_us(self.stamp) if left else None
         rest = (left.rest, gone_us) if left else None
         self.core = Core(settings, table, rotation_of(outbox.calibration()), rest=rest)
-        self.trips = Trips(settings.trip, terms.load(settings, table))
         now_us = clock.boot_us()
+        kept = left.kept if left else {}
+        absence = Absence(whereabouts(kept.get("place", {}), gone_us, now_us))
+        self.trips = Trips(settings.trip, terms.load(settings, table), absence)
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
         self.held = self._first_records(now_us, table.name, left)
         self.delivery = Delivery(Writer(outbox), uplink, link)
         self.rack = open_rack(settings, table, self.delivery.filenos)
-        kept = left.kept if left else {}
         uplink.allowance.resume(now_us / 1e6, kept.get("sent", []), None if gone_us is None else gone_us / 1e6)
         self.upkeep = Upkeep(settings, now_us, kept.get("power", {}))
         self.asking = open_asking(settings, table, self.rack, kept.get("asking", {}))
@@ -191,6 +193,7 @@ class Agent:
         """The journal as of now."""
         sent = self.delivery.uplink.allowance.kept(clock.boot_us() / 1e6)
         kept = {"asking": self.asking.state(), "power": self.upkeep.kept(), "sent": sent}
+        kept["place"] = self.trips.absence.kept(self.settings.samples.journal_s)
         return self.account.left(interim, Left(self.boot, clock.stamp(), rest, is_clean, kept=kept)).journal()
 
     def _due(self, now_us: int) -> list[Record]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from agent.page_words import CALM, EVENT_WORDS, SOURCE_WORDS, VALUE_UNITS, WAY_WORDS, lasting, plain
+from agent.page_words import CALM, EVENT_WORDS, SOURCE_WORDS, VALUE_UNITS, WAY_WORDS, distance, lasting, plain
 from agent.plot import Line, Mark, clock
 from agent.plot_event import Level, close_up
 from agent.windows import span
@@ -164,6 +164,8 @@ def _strength(event: Thing) -> str:
     """How much, in the measure of its kind."""
     lasted = lasting(float(event["end_s"]) - float(event["start_s"]))
     peak, change = event.get("peak_mps2"), event.get("delta_v_mps")
+    if event.get("rule") == "absent":
+        return f"at least {distance(event['value'])} driven without the terminal"
     if event.get("value") is not None and event["event"] in VALUE_UNITS:
         return f"{event['value']:.{1 if abs(event['value']) < 100 else 0}f} {VALUE_UNITS[event['event']]}"
     if event["event"] in CALM:

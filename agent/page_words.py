@@ -55,6 +55,7 @@ WAY_WORDS = {
     "motion": "motion",
     "quality": "collapse of the reception",
     "jump": "an impossible jump",
+    "absent": "back, and the car has gone on without it",
 }
 """Which of a rule's ways decided."""
 REASON_WORDS = {

@@ -8,6 +8,7 @@ microseconds of the samples' axis.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agent.absence import Absence
 from agent.core import Calibration, Event, Output, Sample
 from agent.hours import Dated, Hours
 from agent.odometer import Odometer
@@ -64,10 +65,11 @@ class _Open:
 class Trips:
     """Feed it the core's outputs in order; it says what they mean."""
 
-    def __init__(self, rule: TripRule, terms: Terms | None = None) -> None:
+    def __init__(self, rule: TripRule, terms: Terms | None = None, absence: Absence | None = None) -> None:
         self._rule, self._terms = rule, terms or Terms()
         self._hours = Hours(self._terms.timezone)
         self._odometer = Odometer()
+        self.absence = absence or Absence()
         self._dated: Dated | None = None
         self._next = 0
         self._open: _Open | None = None
@@ -84,7 +86,9 @@ class Trips:
             return self._event(output)
         if isinstance(output, Calibration):
             return []
-        moments = self._sample(output)
+        back = self.absence.step(output)
+        moments: list[Moment] = [] if back is None else [EventFound(back, None)]
+        moments += self._sample(output)
         if _stands(output, self._last):
             self._rest = output
         self._last = output
@@ -109,6 +113,8 @@ class Trips:
         return self._summary(self._open, now, reason)
 
     def _event(self, event: Event) -> list[Moment]:
+        if event.name == "unplugged":
+            self.absence.unplugged()
         if self._open is None:
             return [EventFound(event, None)]
         if self._open.trip is None and event.name not in AT_ONCE:
