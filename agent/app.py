@@ -63,7 +63,12 @@ class Agent:
         self.evidence = Evidence(settings.store.evidence_mb_per_day * 1_000_000)
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
-        uplink = Uplink(settings.uplink, stored_upto=outbox.tail().next_seq - 1, rng=Random(os.urandom(8)))  # noqa: S311  (spreads a fleet, hides nothing)
+        uplink = Uplink(
+            settings.uplink,
+            stored_upto=outbox.tail().next_seq - 1,
+            delivered_upto=outbox.delivered_upto,
+            rng=Random(os.urandom(8)),  # noqa: S311  (spreads a fleet, hides nothing)
+        )
         self.stamp, left = clock.stamp(), left_by(outbox.recovered())
         gone_us = left.stamp.gone_us(self.stamp) if left else None
         rest = (left.rest, gone_us) if left else None

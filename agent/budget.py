@@ -85,7 +85,7 @@ def make_room(connection: sqlite3.Connection, budget_bytes: int, need_bytes: int
     return runs(sorted(dropped))
 
 
-def runs(stubs: Iterable[Stub]) -> list[Loss]:
+def runs(stubs: Iterable[Stub], reason: str = BUDGET) -> list[Loss]:
     """Stubs in order, as losses of records in a row and of one kind."""
     found: list[tuple[int, int, list[bytes]]] = []
     for seq, kind, digest in stubs:
@@ -93,7 +93,7 @@ def runs(stubs: Iterable[Stub]) -> list[Loss]:
             found[-1][2].append(digest)
         else:
             found.append((seq, kind, [digest]))
-    return [Loss(first, first + len(all_) - 1, kind_name(kind), BUDGET, tuple(all_)) for first, kind, all_ in found]
+    return [Loss(first, first + len(all_) - 1, kind_name(kind), reason, tuple(all_)) for first, kind, all_ in found]
 
 
 def settle(connection: sqlite3.Connection, seqs: Sequence[int], next_seq: int) -> list[str]:

@@ -3,7 +3,7 @@
 import logging
 import select
 
-from agent.exchange import Confirm, Connect, Drop, Publish, Want
+from agent.exchange import Confirm, Connect, Drop, Publish, Reopen, Want
 from agent.ledger import Loss
 from agent.mqtt import Link
 from agent.uplink import Uplink
@@ -47,6 +47,8 @@ class Delivery:
             want = self._asked.pop(lane, None)
             if want == (lane, after_seq, limit) and any(now.after_seq == after_seq for now in self._wants(lane)):
                 self.uplink.offer(want, rows)
+        if news.is_reopened:
+            self.uplink.reopened()
         self.uplink.synced(news.synced)
         return news.losses
 
@@ -67,6 +69,8 @@ class Delivery:
                     self.link.publish(action)
                 case Confirm(seqs):
                     self.writer.confirm(seqs)
+                case Reopen(spans):
+                    self.writer.reopen(spans)
                 case Drop(reason):
                     self.link.drop(reason)
 

@@ -29,13 +29,20 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopen:
+    """The platform has these no more: what of them is still here is to be delivered again."""
+
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """This connection is of no use, and why; LinkDown will follow."""
 
     reason: str
 
 
-Action = Connect | Publish | Confirm | Drop
+Action = Connect | Publish | Confirm | Reopen | Drop
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ GAP_HASHES_MAX = 1024
 
 DAMAGED = "store damaged"
 BUDGET = "over budget"
+GONE = "delivered before, not kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agent.budget import floor_seq, make_room, runs, settle, used_bytes
+from agent.budget import floor_seq, make_room, settle, used_bytes
 from agent.codec import LANES, CodecError, Record, lane_of, pack, unpack
 from agent.errors import StorageError
-from agent.ledger import DAMAGED, Loss, Tail, losses_of
-from agent.recovery import check_log, keep, take_back
+from agent.ledger import Loss, Tail, losses_of
+from agent.receipt import Ranges
+from agent.recovery import check_log, go_on_after, keep, losses, reopen
 from agent.store import (
     DROPPED,
     KEPT,
@@ -92,6 +93,11 @@ class Outbox:
             raise
         return outbox
 
+    @property
+    def delivered_upto(self) -> int:
+        """All up to this number was confirmed; -1: nothing."""
+        return self._lowest_open() - 1
+
     def tail(self) -> Tail:
         """Where the account on flash stands."""
         return self._tail
@@ -159,13 +165,20 @@ class Outbox:
             for lane in settled:
                 self._depth[lane] -= 1
 
+    def reopen(self, spans: Iterable[tuple[int, int]]) -> list[Loss]:
+        """Deliver these once more, as far as their bytes are here; what is not, as far as no gap record told it."""
+        told, used = Ranges(unpack(self._load("gone") or pack([]))), Ranges([(0, self._tail.next_seq - 1)])
+        with self._transaction():
+            opened, gone = reopen(self._connection, Ranges(spans).split(used)[0], told)
+            self._save("gone", pack([*told, *((loss.first, loss.last) for loss in gone)]))
+        for lane in opened:
+            self._depth[lane] += 1
+        return gone
+
     def losses(self) -> list[Loss]:
         """What was dropped or lost and no gap record covers yet."""
         with guarded(self.path):
-            lost = self._connection.execute("SELECT first, last FROM lost ORDER BY first").fetchall()
-            query = "SELECT seq, kind, hash FROM records WHERE state=? ORDER BY seq"
-            dropped = self._connection.execute(query, (DROPPED,)).fetchall()
-        return [Loss(first, last, "", DAMAGED, ()) for first, last in lost] + runs(dropped)
+            return losses(self._connection)
 
     def depth(self) -> dict[str, int]:
         """Records waiting for confirmation, by lane."""
@@ -194,7 +207,8 @@ class Outbox:
         reserve = self._stored_reserve(tail)
         with self._transaction():
             if tail is None:
-                tail = self._go_on_after(reserve)
+                tail, report = go_on_after(self._connection, self.path, reserve)
+                self.reports += [report] if report else []
             counted, before = self._load("boot"), self._load("machine")
             self.boot = max(int(counted or b"0"), tail.boot, reserve.boot)
             self.is_same_boot = before == machine.encode()
@@ -234,18 +248,6 @@ class Outbox:
                 raise StorageError(f"{error}, and the store is gone too: move the whole folder away") from error
             self.reports.append(f"{error}; made anew")
             return Reserve()
-
-    def _go_on_after(self, reserve: Reserve) -> Tail:
-        """The tail of a new store: the very beginning, or beyond every number a lost store may have used."""
-        if reserve.seq == 0:
-            return Tail()
-        saved = take_back(self._connection, self.path, reserve)
-        self.reports.append(
-            f"{self.path}: the store was lost; {saved} records were saved from what was set aside, other undelivered "
-            f"ones among {reserve.floor}..{reserve.seq - 1} are gone, the account goes on with {reserve.seq}"
-        )
-        device = bytes.fromhex(reserve.device)
-        return Tail(device=device, boot=reserve.boot, next_seq=reserve.seq, sealed_upto=reserve.seq - 1)
 
     def _reserve_upto(self, tail: Tail) -> None:
         """Before numbers beyond the reserve are stored, the reserve is moved, synced."""

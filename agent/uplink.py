@@ -12,9 +12,8 @@ of its own lane it waits its turn, because a lane keeps its order.
 On a metered link (`uplink.day_mb`) a lane whose share of the day is spent waits. A link on which nothing was
 acknowledged for `uplink.ack_s` is left: what stands between may answer pings for a broker that is gone.
 
-Confirming. With "puback" a record is done when the broker acknowledged it. With "receipt" it is kept until the
-platform's receipt covers it as well. When the platform was restored (another epoch, or a receipt that covers less than
-the one before), or the broker forgot our session, all that is still here is published again, in order.
+When the platform was restored (agent/confirming.py), or the broker forgot our session, all that is still here is
+published again, in order.
 """
 
 import math
@@ -26,6 +25,7 @@ from typing import Literal, NamedTuple
 
 from agent.allowance import Allowance
 from agent.backoff import Backoff
+from agent.confirming import Confirming
 from agent.exchange import (
     LANES,
     Acked,
@@ -38,9 +38,9 @@ from agent.exchange import (
     LinkUp,
     Message,
     Publish,
+    Reopen,
     Want,
 )
-from agent.receipt import Ranges, ReceiptError, parse_receipt
 from agent.settings import Uplink as UplinkSettings
 
 LIVE_S = 60.0
@@ -74,10 +74,11 @@ class Flight(NamedTuple):
 class Uplink:
     """The decider. A turn of the daemon: `synced`, `hear`, `offer` what it `wants`, then do what `step` says.
 
-    `stored_upto` is the last number in the outbox when it was opened (-1: empty); all of those are on flash.
+    `stored_upto` is the last number in the outbox when it was opened (-1: empty); all of those are on flash. Up to
+    `delivered_upto` everything was confirmed.
     """
 
-    def __init__(self, settings: UplinkSettings, *, stored_upto: int, rng: Random) -> None:
+    def __init__(self, settings: UplinkSettings, *, stored_upto: int, rng: Random, delivered_upto: int = -1) -> None:
         self._settings = settings
         self._window = settings.window
         self._backoff = Backoff(settings, rng)
@@ -88,17 +89,14 @@ class Uplink:
         self._stored_upto = stored_upto
         self._backlog_upto = stored_upto
         self._marks: deque[tuple[float, int]] = deque()
-        self._confirmable = Ranges()
-        self._held = Ranges()
-        self._stored_there = Ranges()
-        self._epoch: int | str | None = None
-        self._must_rewind = False
+        self._confirming = Confirming(settings.confirm, delivered_upto)
+        self._must_rewind = self._is_reopening = False
         self.state: Literal["down", "connecting", "up", "leaving"] = "down"
         self.reason = "not yet tried"
         self._since_s = self._answered_s = -math.inf
         self._retry_at_s = -math.inf
         self._counters = dict.fromkeys(("published", "republished", "acked", "confirmed", "links", "losses"), 0)
-        self._counters |= dict.fromkeys(("auth_failures", "receipts", "receipts_bad", "rewinds"), 0)
+        self._counters |= dict.fromkeys(("auth_failures", "rewinds"), 0)
 
     def synced(self, rows: Iterable[tuple[int, str]]) -> None:
         """These records (seq, lane) are on flash now, and so is every one before them."""
@@ -122,6 +120,10 @@ class Uplink:
                     said += self._receipt(payload)
         self._rewind_if_quiet()
         return said
+
+    def reopened(self) -> None:
+        """What `Reopen` asked for is done."""
+        self._is_reopening = False
 
     def wants(self) -> list[Want]:
         """What to read from the outbox and `offer` before the next step; bounded to one window a lane."""
@@ -155,8 +157,11 @@ class Uplink:
         self._grow_old(now_s)
         self.allowance.step(now_s)
         actions: list[Action] = []
-        if self._confirmable:
-            seqs = self._confirmable.take(CONFIRM_MAX)
+        if self._confirming.lost:
+            self._is_reopening = True
+            actions.append(Reopen(tuple(self._confirming.take_lost())))
+        if self._confirming.ready:
+            seqs = self._confirming.ready.take(CONFIRM_MAX)
             self._counters["confirmed"] += len(seqs)
             actions.append(Confirm(seqs))
         if self.state == "down" and now_s >= self._retry_at_s:
@@ -171,21 +176,26 @@ class Uplink:
 
     def wake_s(self) -> float | None:
         """When `step` has something to do without hearing anything; None: not before it hears."""
-        if self._confirmable:
+        if self._confirming.ready or self._confirming.lost:
             return -math.inf
         return self._retry_at_s if self.state == "down" else None
 
     def counters(self) -> dict[str, int]:
         """For health: what was done since the start, and what is under way."""
-        now = {"in_flight": len(self._flights), "unreceipted": len(self._held)}
-        return self._counters | now | {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
+        now = {"in_flight": len(self._flights), "unreceipted": len(self._confirming.held)}
+        return (
+            self._counters
+            | self._confirming.counts
+            | now
+            | {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
+        )
 
     def _link_up(self, now_s: float, up: LinkUp) -> list[str]:
         """The window opens; what the broker may have forgotten is sent again."""
         self.state, self.reason, self._since_s, self._answered_s = "up", "", now_s, now_s
         self._window = min(self._settings.window, up.receive_maximum)
         self._counters["links"] += 1
-        if self._held and not up.session_present:
+        if self._confirming.held and not up.session_present:
             self._must_rewind = True
         return [f"connected to {up.broker} with MQTT {up.version}"]
 
@@ -211,37 +221,21 @@ class Uplink:
             return
         self._counters["acked"] += 1
         self._backoff.reset()
-        is_done = self._settings.confirm == "puback" or seq in self._stored_there
-        (self._confirmable if is_done else self._held).add(seq)
+        self._confirming.acked(seq)
 
     def _receipt(self, payload: bytes) -> list[str]:
         """What the platform has is confirmed as far as the broker acknowledged it; what it lost goes again."""
-        if self._settings.confirm != "receipt":
-            return []
-        try:
-            receipt = parse_receipt(payload, upto_max=self._stored_upto)
-        except ReceiptError as error:
-            self._counters["receipts_bad"] += 1
-            return [f"receipt ignored: {error}"]
-        self._counters["receipts"] += 1
-        _, lost = self._stored_there.split(receipt.stored)
-        is_restored = bool(lost) or self._epoch not in (None, receipt.epoch)
-        self._stored_there, self._epoch = receipt.stored, receipt.epoch
-        if is_restored:
-            self._must_rewind = True
-            return ["the platform was restored: publishing again all that is still here"]
-        arrived, self._held = self._held.split(receipt.stored)
-        for first, last in arrived:
-            self._confirmable.add(first, last)
-        return []
+        is_restored, sentence = self._confirming.receipt(payload, self._stored_upto)
+        self._must_rewind |= is_restored
+        return [sentence] if sentence else []
 
     def _rewind_if_quiet(self) -> None:
         """Once nothing is in flight, read every lane from its beginning again, so that its order holds."""
-        if not self._must_rewind or self._flights:
+        if not self._must_rewind or self._is_reopening or self._flights:
             return
         self._must_rewind = False
         self._counters["rewinds"] += 1
-        self._held, self._confirmable = Ranges(), Ranges()
+        self._confirming.begin_again()
         for name in self._lanes:
             self._lanes[name] = Lane(name)
 

@@ -37,9 +37,10 @@ class News:
     synced: list[tuple[int, str]] = field(default_factory=list)  # number and lane, now safe to publish
     fetched: list[tuple[Request, Rows]] = field(default_factory=list)  # what was asked, and the rows, lowest first
     losses: list[Loss] = field(default_factory=list)  # dropped: the ledger must number gap records for them
+    is_reopened: bool = False  # what `reopen` asked for is done
 
     def __bool__(self) -> bool:
-        return bool(self.synced or self.fetched or self.losses)
+        return bool(self.synced or self.fetched or self.losses or self.is_reopened)
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Writer:
         self._puts: deque[_Put] = deque()
         self._fetches: list[Request] = []
         self._confirms: list[tuple[int, int]] = []
+        self._reopens: list[tuple[int, int]] = []
         self._confirm_by_s = 0.0
         self._news = News(losses=outbox.losses())
         self._depth = outbox.depth()
@@ -105,6 +107,12 @@ class Writer:
             if not self._confirms:
                 self._confirm_by_s = monotonic() + CONFIRM_WAIT_S
             self._confirms += [(seq, seq) for seq in seqs]
+            self._turn.notify()
+
+    def reopen(self, spans: Iterable[tuple[int, int]]) -> None:
+        """These are to be delivered again, as far as they are here; what is not comes in `News.losses`."""
+        with self._turn:
+            self._reopens += spans
             self._turn.notify()
 
     def take(self) -> News:
@@ -166,12 +174,13 @@ class Writer:
     def _step(self) -> bool:
         """Wait for work and do a portion of it; False when there will be no more."""
         with self._turn:
-            while not (self._puts or self._fetches or self._confirms_due()):
+            while not (self._puts or self._fetches or self._reopens or self._confirms_due()):
                 if self._is_closing:
                     return False
                 self._turn.wait(self._patience_s())
             group = self._next_group()
             fetches, self._fetches = self._fetches, []
+            reopens, self._reopens = self._reopens, []
             confirms: list[tuple[int, int]] = []
             if self._confirms_due():
                 confirms, self._confirms = self._confirms, []
@@ -179,11 +188,14 @@ class Writer:
             self._keep(group)
         if confirms:
             self._outbox.confirm_ranges(confirms)
+        gone = self._outbox.reopen(reopens) if reopens else []
         rows = [(request, self._outbox.pending(*request)) for request in fetches]
         with self._turn:
             self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
             self._unsettled -= len(group)
             self._news.fetched += rows
+            self._news.losses += gone
+            self._news.is_reopened |= bool(reopens)
             self._ring()
         return True
 

@@ -14,7 +14,7 @@ import pytest
 
 from agent.codec import LANES, Record, decode
 from agent.errors import StorageError
-from agent.ledger import BUDGET, DAMAGED, Ledger, Loss, losses_of
+from agent.ledger import BUDGET, DAMAGED, GONE, Ledger, Loss, losses_of
 from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, STORE_NAME, Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
@@ -151,6 +151,38 @@ def test_history_stays_while_something_older_is_not_delivered(
     assert [seq for seq, _ in everything(outbox)] == [4]
     assert check([read_pile(store)]).is_good
     assert read_pile(store).first == 0
+
+
+def test_what_a_restored_platform_lost_is_delivered_again_and_what_is_not_here_is_said_once(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    records = two_boots()
+    outbox.append(records)
+    outbox.confirm_ranges([(0, 17)])
+    assert (everything(outbox), outbox.delivered_upto) == ([], 17)
+    gone = outbox.reopen([(2, 9), (12, 40)])
+    stubs = [one for one in records if one.kind == "health"]
+    assert [(loss.first, loss.kind, loss.hashes, loss.reason) for loss in gone] == [
+        (one.seq, "health", (one.hash,), GONE) for one in stubs
+    ]
+    again = [one for one in records if one.seq in (*range(2, 10), *range(12, 18)) and one.kind != "health"]
+    assert everything(outbox) == [(one.seq, one.raw) for one in again]
+    assert sum(outbox.depth().values()) == len(again)
+    assert outbox.delivered_upto == 1
+    book = ledger(2, outbox.tail())
+    outbox.append(book.gaps(0, gone))
+    assert outbox.reopen([(2, 17)]) == []
+    outbox.close()
+    assert Outbox.open(store, LARGE, "b").reopen([(0, 17)]) == []
+    arrived = sorted([*records[:2], *again, *records[10:12]], key=lambda one: one.seq)
+    (store.parent / "arrived").write_bytes(framed([*arrived, *map(decode, _raws(store))]))
+    report = check([read_pile(store.parent / "arrived")])
+    assert report.problems == []
+    assert {entry["reason"] for entry in report.dropped} == {GONE}
+
+
+def _raws(store: Path) -> list[bytes]:
+    with sqlite3.connect(store) as connection:
+        return [raw for (raw,) in connection.execute("SELECT raw FROM records WHERE seq>17 ORDER BY seq")]
 
 
 def test_each_commit_is_on_flash_before_it_returns(outbox: Outbox) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from agent.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish
+from agent.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish, Reopen
 from agent.settings import Uplink as Settings
 from agent.uplink import BACKLOG_BYTES, LIVE_S, Uplink
 from tests.world import World
@@ -19,13 +19,20 @@ class Bench:
     """An uplink with a hand-made outbox; says what was published, by number."""
 
     def __init__(
-        self, rows: dict[int, str], *, stored_upto: int | None = None, size: int = 10, **settings: object
+        self,
+        rows: dict[int, str],
+        *,
+        stored_upto: int | None = None,
+        size: int = 10,
+        delivered_upto: int = -1,
+        **settings: object,
     ) -> None:
         self.rows = {seq: (lane, bytes(size)) for seq, lane in rows.items()}
         upto = max(rows, default=-1) if stored_upto is None else stored_upto
-        self.uplink = Uplink(Settings(**settings), stored_upto=upto, rng=Random(1))
+        self.uplink = Uplink(Settings(**settings), stored_upto=upto, delivered_upto=delivered_upto, rng=Random(1))
         self.confirmed: list[int] = []
         self.connects = self.drops = 0
+        self.spans: list[tuple[int, int]] = []
         self.said: list[str] = []
 
     def turn(self, now_s: float, *answers: object) -> list[int]:
@@ -43,6 +50,9 @@ class Bench:
                     published.append(seq)
                 case Confirm(seqs):
                     self.confirmed += seqs
+                case Reopen(spans):
+                    self.spans += spans
+                    self.uplink.reopened()
                 case Drop():
                     self.drops += 1
         return published
@@ -336,6 +346,33 @@ def test_a_restored_platform_gets_again_all_that_is_still_here(upto: int, epoch:
     assert bench.turn(3, *acks(5, 6, 7)) == [4, 5, 6, 7]
     bench.turn(4, *acks(4, 5, 6, 7), receipt(7, epoch=epoch))
     assert set(bench.confirmed) == set(range(8))
+
+
+@pytest.mark.parametrize(
+    ("upto", "spans"),
+    [
+        pytest.param(9, [], id="it has all that was delivered"),
+        pytest.param(4, [(5, 9)], id="it was restored while the terminal was off"),
+        pytest.param(-1, [(0, 9)], id="it has nothing"),
+    ],
+)
+def test_a_platform_that_was_restored_before_this_start_is_noticed(upto: int, spans: list[tuple[int, int]]) -> None:
+    bench = Bench({10: "event"}, confirm="receipt", delivered_upto=9)
+    bench.up()
+    bench.turn(1, receipt(upto))
+    assert bench.spans == spans
+
+
+def test_nothing_is_published_until_the_outbox_has_opened_again_what_was_lost() -> None:
+    bench = Bench({10: "event"}, confirm="receipt", delivered_upto=9)
+    bench.uplink.step(0)
+    bench.uplink.hear(0, [UP, receipt(4)])
+    assert [type(action) for action in bench.uplink.step(0)] == [Reopen]
+    bench.uplink.hear(1, [])
+    assert bench.uplink.step(1) == []
+    bench.rows |= dict.fromkeys(range(5, 10), ("event", b"x"))
+    bench.uplink.reopened()
+    assert bench.turn(2) == [5, 6, 7, 8, 9, 10]
 
 
 def test_a_broker_that_forgot_us_gets_again_what_the_platform_has_not() -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import count, islice
 from random import Random
 
-from agent.exchange import LANES, Acked, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish
+from agent.exchange import LANES, Acked, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Reopen
 from agent.receipt import Ranges
 from agent.settings import Uplink as UplinkSettings
 from agent.uplink import Uplink
@@ -131,6 +131,8 @@ class World:
                     self.later(self.latency_s, partial(self._connected, self.uplink))
                 case Publish(seq, lane, payload):
                     self._publish(seq, lane, payload)
+                case Reopen():
+                    self.uplink.reopened()
                 case Confirm(seqs):
                     self.confirmed.update(seqs)
                     for seq in seqs:
