@@ -3,19 +3,24 @@
 With "puback" a record is done when the broker acknowledged it. With "receipt" it is held until the platform's receipt
 covers it as well. A receipt of another epoch, or one that covers less than the one before or than what was delivered
 before this start, tells that the platform was restored from a backup: all that is still here goes again, and what is
-not is said.
+not is said. What a broker took may never reach the platform (nobody had subscribed yet): where no receipt comes for the
+oldest of them, all goes again after `again_s`, and after twice as long, up to AGAIN_S_MAX.
 """
 
 from typing import Literal
 
 from agent.receipt import Ranges, ReceiptError, parse_receipt
 
+AGAIN_S_MAX = 86_400.0
+
 
 class Confirming:
     """Acknowledgements and receipts in, numbers that may be forgotten out."""
 
-    def __init__(self, confirm: Literal["puback", "receipt"], delivered_upto: int) -> None:
+    def __init__(self, confirm: Literal["puback", "receipt"], delivered_upto: int, again_s: float) -> None:
         """`delivered_upto`: all up to this number was confirmed before this start (-1: nothing)."""
+        self._again_s = self._wait_s = again_s
+        self._oldest, self._since_s = -1, 0.0
         self._needs_receipt = confirm == "receipt"
         self._stored_there = Ranges([(0, delivered_upto)] if delivered_upto >= 0 else [])
         self._epoch: int | str | None = None
@@ -26,6 +31,18 @@ class Confirming:
         self.lost = Ranges()
         """Stored there once and not any more: to be opened again here."""
         self.counts = dict.fromkeys(("receipts", "receipts_bad"), 0)
+
+    def is_in_vain(self, now_s: float) -> bool:
+        """Whether the oldest that is held has waited so long that all should go again; to be asked now and then."""
+        oldest = next((first for first, _ in self.held), -1)
+        if oldest < 0 or oldest > self._oldest:
+            self._since_s = now_s
+        if oldest > self._oldest:
+            self._oldest, self._wait_s = oldest, self._again_s
+        if now_s - self._since_s < self._wait_s:
+            return False
+        self._since_s, self._wait_s = now_s, min(2 * self._wait_s, AGAIN_S_MAX)
+        return True
 
     def acked(self, seq: int) -> None:
         """The broker has it: done, or held until the platform has it too."""

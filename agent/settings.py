@@ -122,6 +122,7 @@ class Uplink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["puback", "receipt"],
         Meta(description="delivered when the broker took it, or when the platform stored it"),
     ] = "puback"
+    receipt_s: Annotated[float, span(1, 86_400, "s", "no receipt for so long: published again; doubles")] = 900.0
     window: Annotated[int, span(1, 1000, "records", "in flight, unconfirmed")] = 20
     ack_s: Annotated[float, span(5, 3600, "s", "a link that acknowledges nothing for so long is given up")] = 60.0
     day_mb: Annotated[int, span(0, 100_000, "MB", "sent in any 24 hours at most, but for events; 0: no limit")] = 0

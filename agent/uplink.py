@@ -89,7 +89,7 @@ class Uplink:
         self._stored_upto = stored_upto
         self._backlog_upto = stored_upto
         self._marks: deque[tuple[float, int]] = deque()
-        self._confirming = Confirming(settings.confirm, delivered_upto)
+        self._confirming = Confirming(settings.confirm, delivered_upto, settings.receipt_s)
         self._must_rewind = self._is_reopening = False
         self.state: Literal["down", "connecting", "up", "leaving"] = "down"
         self.reason = "not yet tried"
@@ -118,6 +118,7 @@ class Uplink:
                     self._answered_s = now_s
                 case Message("receipt", payload):
                     said += self._receipt(payload)
+        self._must_rewind |= self.state == "up" and self._confirming.is_in_vain(now_s)
         self._rewind_if_quiet()
         return said
 

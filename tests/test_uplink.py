@@ -363,6 +363,19 @@ def test_a_platform_that_was_restored_before_this_start_is_noticed(upto: int, sp
     assert bench.spans == spans
 
 
+def test_what_no_receipt_covers_goes_again_after_a_while_and_after_twice_as_long() -> None:
+    bench = Bench(dict.fromkeys(range(3), "event"), confirm="receipt", receipt_s=100)
+    bench.up()
+    bench.turn(0, *acks(0, 1, 2))
+    assert [bench.turn(at_s) for at_s in (99, 100)] == [[], [0, 1, 2]]
+    bench.turn(110, *acks(0, 1, 2))
+    assert [bench.turn(at_s) for at_s in (299, 300)] == [[], [0, 1, 2]]
+    bench.turn(320, *acks(0, 1, 2), receipt(0))
+    bench.rows.pop(0)
+    assert [bench.turn(at_s) for at_s in (419, 420)] == [[], [1, 2]]  # one was stored: the short wait again
+    assert bench.confirmed == [0]
+
+
 def test_nothing_is_published_until_the_outbox_has_opened_again_what_was_lost() -> None:
     bench = Bench({10: "event"}, confirm="receipt", delivered_upto=9)
     bench.uplink.step(0)
