@@ -271,11 +271,13 @@ class Agent:
 
     def _vitals(self) -> Vitals:
         """What every room counted."""
+        snapshot = self.core.snapshot(clock.boot_us())
         return Vitals(
             core=self.core.counters(),
             sources=self.rack.counters(),
             queued=self.delivery.writer.depth,
             store_bytes=self.delivery.writer.used_bytes,
+            flash={"written_bytes": self.delivery.writer.written_bytes, "driven_us": snapshot.moving_us},
             link=self.delivery.uplink.state,
             uplink=self.delivery.uplink.counters(),
             process=process(),

@@ -29,6 +29,8 @@ class Vitals:
     sources: Mapping[str, Mapping[str, int]]
     queued: Mapping[str, int]
     store_bytes: int
+    flash: Mapping[str, int]
+    """Bytes written to the store since the start, and the time that was driven meanwhile."""
     link: str
     uplink: Mapping[str, int]
     process: Process
@@ -78,6 +80,7 @@ class Health:
             "sources": {name: dict(counters) for name, counters in vitals.sources.items()},
             "queued": dict(vitals.queued),
             "store_bytes": vitals.store_bytes,
+            "flash": dict(vitals.flash),
             "link": vitals.link,
             "uplink": dict(vitals.uplink),
             "memory": {

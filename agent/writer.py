@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 from agent.codec import Record
@@ -68,6 +69,7 @@ class Writer:
         self._news = News(losses=outbox.losses())
         self._depth = outbox.depth()
         self._used_bytes = outbox.used_bytes()
+        self._written_bytes = 0
         self._failure: BaseException | None = None
         self._is_closing = False
         self._turn = threading.Condition()
@@ -145,6 +147,11 @@ class Writer:
         """Bytes of the store in use, as of the last commit."""
         return self._used_bytes
 
+    @property
+    def written_bytes(self) -> int:
+        """Bytes written to the store since the start, its log included: what wears the flash."""
+        return self._written_bytes
+
     def close(self, timeout_s: float = CLOSE_S) -> bool:
         """Write what waits and close the outbox; False when the disk did not manage in time. Raises no failure."""
         with self._turn:
@@ -192,6 +199,7 @@ class Writer:
         rows = [(request, self._outbox.pending(*request)) for request in fetches]
         with self._turn:
             self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
+            self._written_bytes = _written_bytes()
             self._unsettled -= len(group)
             self._news.fetched += rows
             self._news.losses += gone
@@ -239,3 +247,12 @@ class Writer:
     def _quieten(self) -> None:
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake)
+
+
+def _written_bytes() -> int:
+    """What this thread has handed to write calls (proc(5), wchar); 0 where the kernel does not count it."""
+    try:
+        lines = Path("/proc/thread-self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("wchar:")), 0)

@@ -217,3 +217,11 @@ def test_closing_has_a_bound(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) ->
     disk.free.set()
     assert writer.close()
     assert writer.close()
+
+
+def test_what_is_written_to_flash_is_counted(writer: Writer) -> None:
+    """Pages of the log, then of the database: more than was put, and not many times as much."""
+    for number in range(40):
+        assert writer.put([], bytes([number]) * 20_000)
+        until_settled(writer)
+    assert 40 * 20_000 < writer.written_bytes < 3 * 40 * 20_000
