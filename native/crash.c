@@ -159,7 +159,7 @@ static bool is_by_blow(const crash_t *self, const world_t *world)
 
 static bool is_by_car(const crash_t *self, const scene_t *scene)
 {
-    const bool went_off = self->engine_before == ENGINE_RUNS && scene->engine == ENGINE_OFF && !is_standing(self);
+    const bool went_off = self->engine_before == ENGINE_RUNS && scene->engine == ENGINE_OFF;
 
     return (scene->airbag >= 0.5 && !self->had_airbag) || (went_off && !is_doubtful(self))
            || (self->tilted >= 2 && !is_standing(self) && !self->is_fallen);
@@ -209,7 +209,7 @@ static void give_up(crash_t *self, const scene_t *scene)
 
 static bool weigh(crash_t *self, const scene_t *scene)
 {
-    if (!self->is_waiting || self->pulse.is_measuring) {
+    if (!self->is_waiting) {
         return false;
     }
     if (is_by_blow(self, scene->world)) {
@@ -264,7 +264,7 @@ bool crash_row(crash_t *self, const scene_t *scene)
 {
     const speed_point_t now = scene->world->speed->row;
 
-    if (now.t_us > self->zero_us && crash_is_open(self)) {
+    if (now.t_us > self->zero_us) {
         self->lowest_mps = now.mps < self->lowest_mps ? now.mps : self->lowest_mps;
         self->highest_mps = now.mps > self->highest_mps ? now.mps : self->highest_mps;
     }

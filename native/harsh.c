@@ -95,7 +95,7 @@ static double speed_near(const speed_t *speed, int64_t t_us)
     const double held_mps = speed_at(speed, t_us);
     const int64_t after_us = t_us - speed->row.t_us;
 
-    if (after_us <= 0 || after_us > 1000000 || !speed->has_slope || !is_known(held_mps)) {
+    if (after_us <= 0 || after_us > 1000000 || !speed->has_slope) {
         return held_mps;
     }
     const double carried_mps = held_mps + speed->slope.mps2 * in_seconds(after_us);

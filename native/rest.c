@@ -133,7 +133,7 @@ void rest_drive(rest_t *self, const stretch_t *stretch)
     const int64_t from_us = self->until_us > stretch->from_us ? self->until_us : stretch->from_us;
     const int64_t whole_us = stretch->to_us - from_us;
 
-    if (self->until_us == NEVER || whole_us <= 0) {
+    if (whole_us <= 0) {
         return;
     }
     const int64_t moved_us = stretch->is_off ? 0 : stretch->moved_us < whole_us ? stretch->moved_us : whole_us;

@@ -168,7 +168,7 @@ static int64_t judge_attitude(rollover_t *self, const tbox_rollover_rule_t *rule
 int64_t rollover_step(rollover_t *self, const tbox_rollover_rule_t *rule, const world_t *world,
                       const imu_sample_t *sample, const double calm[3], double mps)
 {
-    if (!rule->enabled || (self->t_us != NEVER && sample->t_us <= self->t_us)) {
+    if (!rule->enabled) {
         return NEVER;
     }
     carry_up(self, sample);

@@ -128,7 +128,7 @@ static speed_row_t take_change(speed_t *self, uint64_t *values, int64_t t_us, do
     learn_change(self, t_us - self->changed_us, jump_mps);
     self->changed_us = t_us;
     newest = speed_point(self, 0);
-    if (self->holds > 0 && self->count > 1 && t_us - newest->t_us < self->refresh_us * 3 / 4) {
+    if (self->holds > 0 && t_us - newest->t_us < self->refresh_us * 3 / 4) {
         drop_newest(self); /* it was no refresh: the value has stood since the point before */
         newest = speed_point(self, 0);
     }

@@ -218,6 +218,13 @@ def test_a_guard_that_could_not_be_made_refuses_everything() -> None:
     assert lib.tbox_guard_frame(state, 0x7DF, frame("01 03"), 2, 0) == REASONS.index("unset")
 
 
+@pytest.mark.parametrize(("millirequests_per_s", "made"), [(0, False), (1, True), (100_000, True), (100_001, False)])
+def test_a_guard_is_made_for_up_to_a_hundred_requests_a_second(millirequests_per_s: int, made: bool) -> None:
+    memory = ffi.new("uint64_t[]", lib.tbox_guard_size() // 8)
+    state = ffi.cast("tbox_guard_t *", memory)
+    assert lib.tbox_guard_init(state, ffi.new("uint32_t[]", 0), 0, millirequests_per_s) == made
+
+
 @pytest.mark.parametrize(
     ("uds_ids", "rate"),
     [

@@ -60,7 +60,7 @@ def test_commands_that_set_up_ask_the_chip_or_listen_pass(line: str) -> None:
             "ATE2", "ATSH", "ATSH7E", "ATSH7E00", "ATSHG00", "ATSH7E0,", "ATCRA7E", "ATCRA7EX", "ATCF1", "STFAP7E8", "STFAP7E8,7",
             "STFAC", "STFAFC7E8,7F8", "STM1", "STSBR115200", "STCMM1", "STCSEGT1", "STSLEEP", "STPX", "STPXH7E0,D:0100",
             "STPX D", "STPX H:7E0", "STPX D:0100,", "STPX ,D:0100", "STPX D:0100,D:0100", "STPX L:8,H:7E0", "STPX D:0100,X:1",
-            "STPX D:0100,R:", "STPX D:0100,R:100", "STPX D:0100,R:A", "STPX D:0100,T:", "STPX D:0100,T:100000", "STPX D:0100,T:1F",
+            "STPX D:0100,R:", "STPX D:0100,R:100", "STPX D:0100,R:A", "STPX D:0100,R:/", "STPX D:0100,T:", "STPX D:0100,T:100000", "STPX D:0100,T:1F",
             "STPX D:01G0", "STPX D:0100,H:7E0,H:7E1", "STPX D:010:", "01G0", "010C0", "0100GET", "01 0C;", "0",
             "0100\x7e", "~",
         )),

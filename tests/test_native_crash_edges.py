@@ -104,6 +104,91 @@ def test_a_blow_is_measured_for_a_quarter_of_a_second_from_its_time_zero(hit_s: 
     assert (event.name, event.at_us) == ("crash", end_us)
 
 
+@pytest.mark.parametrize(
+    ("mps", "wanted"), [(0.5, ["crash"]), (0.499999, [])], ids=["half a metre a second", "it stands"]
+)
+def test_an_engine_that_goes_off_confirms_nothing_in_a_car_that_stood(mps: float, wanted: list) -> None:
+    felt = Road([(40, 0, 0)], blow=WEAK).imu(200, shake=0)
+    engine = [*steady(20, 5, "rpm", 800.0), *steady(18, 5, "rpm", 0.0, 20.3)]
+    assert [e.name for e in drive(steady(40, 10, "speed", mps), felt, engine).events("crash", "impact")] == wanted
+
+
+def test_a_speed_that_comes_only_after_a_blow_confirms_nothing() -> None:
+    felt = Road([(40, 0, 0)], blow=WEAK).imu(200, shake=0)
+    assert [e.name for e in drive(steady(18, 10, "speed", 0.0, 20.5), felt).events()] == ["impact"]
+
+
+@pytest.mark.parametrize(
+    ("mps", "wanted"), [pytest.param(10 / 3.6, "crash", id="from 10 km/h"), pytest.param(10 / 3.6 - 1e-9, "impact", id="less")]
+)  # fmt: skip
+def test_a_stop_confirms_a_blow_in_driving(mps: float, wanted: str) -> None:
+    rows = [*steady(22.5, 10, "speed", mps), *steady(15, 10, "speed", 0.0, 22.6)]
+    assert [e.name for e in drive(rows, Road([(40, 0, 0)], blow=WEAK).imu(200, shake=0)).events()] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("confirm_s", "wanted"), [pytest.param(3, ["crash"], id="longer than a push takes"), pytest.param(2, [], id="shorter")]
+)  # fmt: skip
+def test_a_push_is_waited_for_no_longer_than_the_setting_says(confirm_s: int, wanted: list) -> None:
+    push = Road([(30, 0, 0)], blow=lambda t: (60, 0, 0) if 20 <= t < 20.1 - 1e-6 else (0, 0, 0))
+    rows = [*steady(22.1, 10, "speed", 0.0), *steady(6, 10, "speed", 2.0, 22.2)]
+    told = drive(rows, push.imu(200, shake=0), sets=[f"detect.crash.confirm_s={confirm_s}"])
+    assert [e.name for e in told.events()] == wanted
+
+
+@pytest.mark.parametrize(
+    ("row_s", "wanted"), [pytest.param(20.05, "crash", id="after the blow"), pytest.param(19.95, "impact", id="before it, told late")]
+)  # fmt: skip
+def test_a_loss_of_speed_before_a_blow_is_none_by_it(row_s: float, wanted: str) -> None:
+    rows = [row for row in steady(40, 10, "speed", 15.0) if row[0] != 20]
+    rows.append((20.052, value(row_s, "speed", 10.5)))
+    told = drive(rows, Road([(40, 0, 0)], blow=WEAK).imu(200, shake=0))
+    assert [e.name for e in told.events("crash", "impact")] == [wanted]
+
+
+def test_a_blow_that_ends_an_imu_is_judged_by_the_next_second() -> None:
+    road = Road([(30, 0, 0)], blow=square(20.5, 0.1, 60))
+    felt = [row for row in road.imu(200, shake=0) if row[0] < 20.62]
+    (event,) = drive(steady(30, 10, "speed", 15.0), felt).events()
+    assert (event.name, event.at_us) == ("crash", us(21))
+
+
+@pytest.mark.parametrize(
+    ("second_mps2", "wanted", "vertical"),
+    [pytest.param(60, ["crash"], 0, id="as hard: the first counts"), pytest.param(60.1, [], 1, id="harder: within a tenth")],
+)  # fmt: skip
+def test_of_two_jolts_from_below_the_harder_one_is_remembered_for_a_tenth_of_a_second(
+    second_mps2: float, wanted: list, vertical: int
+) -> None:
+    def jolts(t: float) -> Vector:
+        return (0, 0, 60 if abs(t - 20) < 0.001 else second_mps2 if abs(t - 20.06) < 0.001 else 0)
+
+    road = Road([(34, 0, 0)], blow=both(jolts, square(20.13, 0.06, 45)))
+    told = drive(steady(34, 10, "speed", 15.0), road.imu(200, shake=0))
+    assert [e.name for e in told.events()] == wanted
+    assert told.counters["not_judged"]["crash_vertical"] == vertical
+
+
+@pytest.mark.parametrize(
+    ("before_s", "delta_v_mps"), [pytest.param(0.14, 8.7375, id="0.14 s"), pytest.param(0.2, 8.8935, id="at most 0.15 s")]
+)  # fmt: skip
+def test_a_blow_that_begins_gently_began_at_most_so_long_before(before_s: float, delta_v_mps: float) -> None:
+    hard = square(3, 0.1, 60, (-1, 0, 0))
+    road = Road([(4, 0, 0)], blow=lambda t: (-16, 0, 0) if 3 - before_s - 1e-7 <= t < 3 - 1e-7 else hard(t))
+    (event,) = drive(steady(4, 10, "speed", 15.0), road.imu(2000, shake=0)).events()
+    assert (event.start_us, event.delta_v_mps) == (us(3), pytest.approx(delta_v_mps, abs=1e-6))
+
+
+def test_a_saturated_blow_that_nobody_can_judge_makes_the_one_before_no_worse() -> None:
+    """The weak blow waits; then the sensor feels 3 g for so long that it is none, and saturates."""
+    heavy = both(square(20, 0.05, 21), lambda t: (0, 0, 1.9 * G) if 20.5 <= t < 29 else (0, 0, 0))
+    road = Road([(34, 0, 0)], blow=both(heavy, lambda t: (0, 150, 0) if 28 <= t < 28.012 else (0, 0, 0)))
+    felt = [(at, clip(raw, 7.9 * G)) for at, raw in road.imu(200, shake=0)]
+    told = drive(steady(34, 10, "speed", 15.0), felt)
+    assert [(e.name, e.severity, e.dv_clipped) for e in told.events()] == [("impact", "low", False)]
+    assert told.counters["not_judged"]["crash_no_gravity"] == 1
+
+
 # ---- by the speed alone ----------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from agent.settings import defaults
 from agent.vehicle import Table
 from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
-from tests.road import CALM, G, Matrix, Road, core, cruise, drive, packed, steady, us, value
+from tests.road import AT_15, CALM, G, Matrix, Road, core, cruise, drive, packed, steady, us, value
 
 EMPTY = Table(name="", powertrain="combustion", vehicle_class="car", messages=())
 LEVEL_BOX = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -50,6 +50,31 @@ def test_a_speed_that_hardly_moves_is_without_noise(step_mps: float) -> None:
     assert told.samples()[91].forward_mps2 == pytest.approx(-4.0, abs=1e-9)
 
 
+def test_a_speed_that_hardly_moves_now_and_then_is_without_noise() -> None:
+    """Of the points 0.3 s apart, of which a line is drawn, two are the same and the third is nearly so."""
+    luck = Random(3)
+    noisy = [15 + luck.gauss(0, 0.1) for _ in range(602)]
+    calm = [15 + i % 3 / 5000 + 0.0005 * (i // 6 % 2) for i in range(42)]
+    rows = [*noisy, *calm, *(15 - 0.05 * i for i in range(1, 31))]
+    told = drive([(i / 10, value(i / 10, "speed", mps)) for i, mps in enumerate(rows)])
+    assert told.samples()[64].forward_mps2 == pytest.approx(-0.5, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "mps2"), [pytest.param(0.575, 0.0, id="a point"), pytest.param(0.574999, 1.0, id="not yet one")]
+)
+def test_a_value_that_stands_is_a_refresh_after_one_and_three_quarters_of_a_row(after_s: float, mps2: float) -> None:
+    stairs = [(i / 10, value(i / 10, "speed", 5 + i // 5 / 2)) for i in range(96)]
+    told = drive([*stairs, (9.5 + after_s, value(9.5 + after_s, "speed", 14.5))])
+    assert told.last.forward_mps2 == pytest.approx(mps2, abs=0.5)
+
+
+def test_a_second_row_of_the_first_moment_is_a_twin() -> None:
+    told = drive([(0.0, value(0, "speed", 10.0)), (0.0, value(0, "speed", 30.0)), (1.0, value(1, "speed", 10.0))])
+    assert told.counters["values_rejected"]["twin"] == 1
+    assert told.last.distance_m == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize(
     ("size_g", "nonsense"),
     [*((g, 0) for g in (2, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200, 400)), (1.99, 1), (10, 1), (55, 1), (399, 1)],
@@ -71,6 +96,44 @@ def test_a_sample_that_is_not_taken_is_counted_by_its_reason(rows: list, why: st
     made = core()
     made.feed(b"".join(batch.imu(us(at), numbers) for at, numbers in rows))
     assert made.counters()["values_rejected"][why] == 1
+
+
+def test_a_sample_told_axis_by_axis_that_is_older_than_the_last_is_late() -> None:
+    rows = [("x", 1), ("y", 1), ("z", 1), ("x", 2), ("y", 2), ("z", 4), ("x", 5), ("z", 5), ("y", 3)]
+    made = core()
+    made.feed(b"".join(value(at, f"accel_{axis}", float(at)) for axis, at in rows))
+    assert made.counters()["values_rejected"]["late"] == 1
+
+
+@pytest.mark.parametrize("back_s", [40.1, 42.0])
+def test_a_gyro_that_is_gone_for_a_while_tells_the_same_bend_again(back_s: float) -> None:
+    road = Road([*AT_15, (20, 0, 2.0)])
+    felt = [(at, raw if not 40 < at < back_s else numbers(raw)) for at, raw in road.imu(50, shake=0)]
+    told = [sample.left_mps2 for sample in drive(road.speed(), felt, mounted=False).samples()]
+    assert told[38] == told[47] == pytest.approx(2.0, abs=0.01)
+
+
+def numbers(raw: bytes) -> bytes:
+    """The sample without its rates."""
+    t_us, *_ = batch._NUMBERS.unpack(raw)
+    return batch.imu(t_us, [*batch._NUMBERS.unpack(raw)[6:9], None, None, None])
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "learnt_s"), [pytest.param(2.6, 2.6, id="2.6 s"), pytest.param(2.600001, 0.0, id="longer")]
+)
+def test_a_slope_is_learnt_over_no_longer_than_its_most(apart_s: float, learnt_s: float) -> None:
+    road = Road([(3, 0, 0), (5, 3, 0), *cruise(20), (20, 0, 0)], grade=lambda t: 0.05 if t > 36 else 0.0)
+    at = 36 + apart_s
+    rows = [*(row for row in road.speed(1) if row[0] <= 36), (at, value(at, "speed", 15.0))]
+    told = drive(rows, [row for row in road.imu(50, shake=0) if row[0] < at + 0.3])
+    assert told.last.forward_mps2 == pytest.approx(G * math.sin(0.05) * 10 / (10 + learnt_s), abs=0.01)
+
+
+def test_a_slope_is_not_learnt_while_an_imu_is_silent() -> None:
+    road = Road([(3, 0, 0), (5, 3, 0), *cruise(40)])
+    felt = [row for row in road.imu(50, shake=0) if not 30.001 < row[0] < 31.001]
+    assert drive(felt, road.speed(1)).last.forward_mps2 == pytest.approx(-0.25, abs=0.1)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

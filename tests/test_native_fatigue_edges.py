@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core import Core, Event
 from agent.settings_file import load
@@ -84,6 +85,7 @@ HOLE = [D, HALT, ("hole", 80), HALT]
         pytest.param([D, ("hole", 80), ("drive", 611)], [], (99 + 610, 0, True, False), id="in driving: unsure, not rested"),
         pytest.param([D, HALT, ("hole", 40), HALT, ("drive", 611)], [], (BEFORE_S + 610 + STOP_S, 0, False, False), id="too short for a rest"),
         pytest.param([*HOLE, ("drive", 50), ("hole", 40), ("drive", 9)], [], (BEFORE_S + 50 - 1 + STOP_S + 8, 0, True, True), id="another hole before the first is known"),
+        pytest.param([HALT, ("hole", 80), HALT, ("hole", 80), HALT, ("drive", 9)], [], (8 + STOP_S, 0, False, False), id="nothing was driven before"),
         pytest.param([*HOLE, ("drive", 20), HALT], [odometer(102, 5000), odometer(206.5, 5400)], (round(19 + 2 * STOP_S, 3) - 0.0, 4 + 1 / 72, False, False), id="stood, as the odometer says later"),
     ],
 )  # fmt: skip
@@ -91,6 +93,30 @@ def test_what_the_account_holds(parts: list[Part], more: list[list[Timed]], want
     _, rest, _ = account(parts, *more)
     told = (seconds(rest.driven_us), seconds(rest.rest_us), rest.is_unsure, rest.may_have_rested)
     assert told == (pytest.approx(wanted[0], abs=0.003), pytest.approx(wanted[1], abs=0.003), *wanted[2:])
+
+
+def test_a_place_after_a_hole_says_nothing_where_none_was_known_before() -> None:
+    _, rest, _ = account(HOLE, place(186, 0, 1))
+    assert (seconds(rest.driven_us), seconds(rest.rest_us), rest.lat_deg) == (BEFORE_S, 4.0, 48.0)
+
+
+@pytest.mark.parametrize(("before_us", "over_us"), [(us(299), us(1)), (us(299) + 1, us(1) + 1), (us(300), us(2))])
+def test_what_is_driven_too_long_is_summed_up_to_the_microsecond(before_us: int, over_us: int) -> None:
+    _, rest, made = account([("drive", 3)], rest=Rest(driven_us=before_us), gone_us=0)
+    assert (rest.driven_us, made.snapshot(0).fatigue_us) == (before_us + us(2), over_us)
+
+
+def test_a_row_that_comes_late_adds_nothing_to_what_was_stood_in_silence() -> None:
+    late = [(16.5, value(13.9, "speed", 20.0))]
+    _, rest, _ = account([("stand", 10), ("silent", 7)], late)
+    assert (rest.driven_us, rest.rest_us) == (0, us(16))
+
+
+def test_a_warning_that_would_come_after_the_event_is_none() -> None:
+    told = load(None, list(QUICK))
+    late = replace(told, detect=replace(told.detect, fatigue=replace(told.detect.fatigue, warning_s=310.0)))
+    outputs = Core(late, EMPTY).feed(packed(rows([("drive", 320)])))
+    assert [o.name for o in outputs if isinstance(o, Event)] == ["fatigue"]
 
 
 @pytest.mark.parametrize(("mps", "driven_s"), [(1 / 3.6, 109), (1 / 3.6 - 1e-6, 0)])

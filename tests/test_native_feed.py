@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from agent.core import Core, Event, Sample, ffi, lib
-from agent.vehicle import Table
+from agent.vehicle import PLAIN, Message, Table
 from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import AT_15, CALM, Road, core, cruise, drive, packed, steady, us, value
@@ -183,6 +183,24 @@ def test_memory_that_is_too_small_is_refused() -> None:
     memory = ffi.new("char[]", size)
     assert lib.tbox_init(memory, size - 1, setup) == ffi.NULL
     assert lib.tbox_init(ffi.NULL, size, setup) == ffi.NULL
+
+
+def test_memory_that_was_used_before_is_as_good_as_new() -> None:
+    """An identifier whose search begins in the last of the eight slots, and which the old bytes spell there."""
+    identifier = next(n for n in range(0x10000, 0x20000) if (n * 0x9E3779B1 & 0xFFFFFFFF) >> 29 == 7)
+    message = Message(name="M", id=0x100, channel=0, length=8, kind=PLAIN, cuts=())
+    c_table = Table(name="", powertrain="combustion", vehicle_class="car", messages=(message,)).as_c(ffi)
+    setup, counters = ffi.new("tbox_setup_t *"), ffi.new("tbox_counters_t *")
+    setup.table = c_table.table[0]
+    size = lib.tbox_size(setup)
+    memory = ffi.new("char[]", size + 16)
+    ffi.memmove(memory, struct.pack("=I", identifier) * (size // 4 + 4), size + 16)
+    address = int(ffi.cast("uintptr_t", memory))
+    core_ = lib.tbox_init(memory + (-address) % 16, size, setup)
+    frame = batch.frame(0, identifier >> 16, identifier, bytes(8))
+    assert lib.tbox_feed(core_, ffi.from_buffer("tbox_input_t[]", frame), 1) == 1
+    lib.tbox_counters(core_, counters)
+    assert (counters.frames_in, counters.unmapped, counters.decoded) == (1, 1, 0)
 
 
 def test_random_inputs_keep_every_promise() -> None:

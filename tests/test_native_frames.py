@@ -1,14 +1,17 @@
 """Frames through the core: a plain message of eight bytes goes the short way, and tells what its table says."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
-from agent.core import Core
+from agent.core import Core, ffi, lib
 from agent.settings_file import load
-from agent.vehicle import BIG_ENDIAN, LIMITED, Cut, Message
+from agent.vehicle import BIG_ENDIAN, CHECKS, FLOAT, LIMITED, SIGNED, Cut, Message
 from drivers import batch
 from drivers.batch import SIGNAL_INDEX
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
-from tests.tables import cut, plain, table
+from tests.tables import ANSWERS, cut, plain, table
 
 FUEL, LOAD = SIGNAL_INDEX["fuel"], SIGNAL_INDEX["load"]
 
@@ -47,6 +50,43 @@ def test_limits_hold_on_the_short_way(raw: int, wanted: tuple) -> None:
 def test_a_validity_signal_holds_on_the_short_way(bit: int, wanted: tuple) -> None:
     message = plain(limited(valid_cut=1), cut(8, 1))
     assert fed(bytes([15, bit, 0, 0, 0, 0, 0, 0]), message)[:3:2] == wanted
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "raw", "wanted"),
+    [
+        pytest.param(-math.inf, 20.0, 0, (0.0, 0), id="no least"),
+        pytest.param(-math.inf, 20.0, 21, (None, 1), id="no least, over the most"),
+        pytest.param(10.0, math.inf, 90, (90.0, 0), id="no most"),
+        pytest.param(10.0, math.inf, 9, (None, 1), id="no most, under the least"),
+    ],
+)
+def test_a_limit_may_be_on_one_side_only(least: float, most: float, raw: int, wanted: tuple) -> None:
+    one = cut(0, 8, LIMITED, signal=FUEL, min=least, max=most)
+    assert fed(bytes([raw, 0, 0, 0, 0, 0, 0, 0]), plain(one))[:3:2] == wanted
+
+
+def test_a_multiplexed_frame_whose_checksum_is_wrong_says_nothing() -> None:
+    selected = cut(8, 8, signal=FUEL, mux_cut=0, mux_from=1, mux_to=1)
+    proof = (cut(56, 8), Cut(name="", unit="", start_bit=0, bits=0))
+    message = replace(plain(cut(0, 8), selected, *proof), check=CHECKS.index("toyota"))
+    for checksum, wanted in ((8 + 1 + 1 + 33, (33.0, 1, {})), (8 + 1 + 1 + 34, (None, 0, {"checksum": 1}))):
+        fuel, _, _, decoded, rejected = fed(bytes([1, 33, 0, 0, 0, 0, 0, checksum]), message)
+        assert (fuel, decoded, rejected) == wanted
+
+
+@pytest.mark.parametrize(("flags", "sound"), [(0, True), (SIGNED, False), (FLOAT, False)])
+def test_a_counter_is_a_plain_number(flags: int, sound: bool) -> None:
+    proof = (cut(0, 8), cut(8, 16, flags, max=15.0))
+    c_table = table(replace(plain(*proof), check=CHECKS.index("toyota"))).as_c(ffi)  # kept: it owns what is checked
+    assert lib.tbox_table_check(c_table.table) == sound
+
+
+def test_answers_of_obd_have_no_checksum() -> None:
+    proof = (cut(0, 8), Cut(name="", unit="", start_bit=0, bits=0))
+    answers = replace(ANSWERS, cuts=proof, check=CHECKS.index("toyota"))
+    c_table = table(answers).as_c(ffi)
+    assert not lib.tbox_table_check(c_table.table)
 
 
 def test_a_message_that_feeds_nothing_is_decoded_all_the_same() -> None:

@@ -17,13 +17,13 @@ def every(start: int, end: int, pct: float, step: int = 2) -> list[Point]:
     return [(at, pct) for at in range(start, end, step)]
 
 
-def levels(points: Sequence[Point], moves: Sequence[tuple[float, float]] = ()) -> Told:
+def levels(points: Sequence[Point], moves: Sequence[tuple[float, float]] = (), sets: Sequence[str] = ()) -> Told:
     """The speed once a second: 15 m/s in these spans, else 0; and levels."""
     rows: list[Timed] = []
     for at in range(int(points[-1][0]) + 1):
         is_moving = any(start <= at < end for start, end in moves)
         rows.append((at, value(at, "speed", 15.0 if is_moving else 0.0)))
-    return drive(rows, [(at + LATER_S, value(at + LATER_S, "fuel", pct)) for at, pct in points])
+    return drive(rows, [(at + LATER_S, value(at + LATER_S, "fuel", pct)) for at, pct in points], sets=sets)
 
 
 def found(told: Told) -> list[tuple]:
@@ -82,6 +82,19 @@ def test_a_changed_level_is_told_when_it_has_stayed_or_when_the_car_moves_off(la
     assert event.at_us == us(96 if told_s == 95 else 100 + LATER_S)
 
 
+@pytest.mark.parametrize(
+    ("last_pct", "wanted"),
+    [
+        pytest.param(50.0, [("refuel", us(72), pytest.approx(4 / 3))], id="as before: a drop's 10 s"),
+        pytest.param(50.000001, [], id="just over: a refuel's 20 s"),
+    ],
+)
+def test_whether_it_rose_says_how_long_a_level_settles(last_pct: float, wanted: list[tuple]) -> None:
+    sets = ["detect.refuel.threshold_pct=1", "detect.refuel.settle_s=20"]
+    points = [*FULL, (60, 60.0), (62, 52.0), (67, 52.0), (72, last_pct)]
+    assert found(levels(points, sets=sets)) == wanted
+
+
 def test_a_change_is_told_once_and_the_next_one_is_against_it() -> None:
     told = levels([*FULL, *every(60, 120, 70.0), *every(120, 180, 55.0), *every(180, 240, 62.0)])
     assert [(e.name, e.value) for e in told.events()] == [("refuel", 20), ("fuel_drop", -15)]
@@ -91,16 +104,20 @@ AWAY = every(0, 100, 20.0)
 
 
 @pytest.mark.parametrize(
-    ("after_s", "wanted"),
+    ("driven", "after_s", "wanted"),
     [
-        pytest.param(60, [], id="within a minute: it is the level before"),
-        pytest.param(61, [("refuel", us(161), 60.0)], id="later: against the mean in driving"),
+        pytest.param(AWAY, 60, [], id="within a minute: it is the level before"),
+        pytest.param(AWAY, 61, [("refuel", us(161), 60.0)], id="later: against the mean in driving"),
+        pytest.param(AWAY[:4], 61, [("refuel", us(161), 60.0)], id="a mean of three values after the first"),
+        pytest.param(AWAY[:3], 61, [], id="two values are none"),
     ],
 )
-def test_the_first_level_of_a_stand_is_the_one_before_if_it_is_early(after_s: int, wanted: list[tuple]) -> None:
+def test_the_first_level_of_a_stand_is_the_one_before_if_it_is_early(
+    driven: list[Point], after_s: int, wanted: list[tuple]
+) -> None:
     first = 90 + after_s
     sloshing = [(at, 20.0 if i % 2 else 26.0) for i, at in enumerate(range(100, first, 4))]
-    points = [*AWAY, *sloshing, (first, 80.0), (first + 5, 80.0), (first + 10, 80.0), (first + 11, 80.0)]
+    points = [*driven, *sloshing, (first, 80.0), (first + 5, 80.0), (first + 10, 80.0), (first + 11, 80.0)]
     assert found(levels(points, [(0, 100)])) == wanted
 
 
@@ -110,6 +127,8 @@ def test_the_first_level_of_a_stand_is_the_one_before_if_it_is_early(after_s: in
         pytest.param(AWAY, 62, 20, 2.0, [("refuel", us(201), 60.0)], id="20 values over half a minute"),
         pytest.param(AWAY, 62, 19, 2.0, [], id="19 values"),
         pytest.param(AWAY, 62, 20, 1.5, [], id="20 values in less"),
+        pytest.param(AWAY, 62, 21, 1.5, [("refuel", us(193), 60.0)], id="the 21st after 30 s"),
+        pytest.param(AWAY, 62, 21, 1.49999995, [], id="a microsecond before"),
         pytest.param(AWAY, 60, 20, 2.0, [("refuel", us(199), 60.0)], id="a stand over a minute"),
         pytest.param(AWAY, 59, 20, 2.0, [], id="a minute, less a millisecond"),
         pytest.param([(i, 20.0) for i in range(4)], 62, 20, 2.0, [("refuel", us(201), 60.0)], id="three values before, in driving"),

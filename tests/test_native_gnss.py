@@ -158,6 +158,12 @@ def test_a_loss_that_was_jamming_is_not_told_again_by_a_jump() -> None:
     assert found(told) == [LOSS, BY_QUALITY, BY_JUMP]
 
 
+def test_a_jump_says_nothing_where_the_rule_is_off() -> None:
+    parts = road(200), fixes(0, 60), fixes(80, 199, off_m=20_000)
+    assert found(drive(*parts)) == [BY_JUMP]
+    assert not found(drive(*parts, sets=["detect.gnss_jamming.enabled=false"]))
+
+
 def test_a_poor_receiver_is_not_jammed() -> None:
     assert found(drive(road(300), fixes(0, 60, word=lambda _: (5.5, 4)))) == [LOSS]
 

@@ -79,6 +79,16 @@ def test_any_speed_signal_and_any_angle_will_do(speed: dict[str, float]) -> None
     assert forward < 8
 
 
+@pytest.mark.parametrize(
+    ("mps2", "wanted"), [pytest.param(0.4523, 1, id="a spread of 8 (m/s2)2"), pytest.param(0.4518, 0, id="just under")]
+)
+def test_a_mounting_is_learnt_from_drives_that_are_lively_enough(mps2: float, wanted: int) -> None:
+    """Forty windows of a second at +- a: a^2 times the sum of (1 - 1/900)^i, which is 39.14."""
+    road = Road([(1, 5, 0), (1, 0, 0), *((1.0, sign * mps2, 0.0) for _ in range(20) for sign in (1, -1))])
+    told = drive(road.speed(1), road.imu(20, shake=0), mounted=False)
+    assert len(told.calibrations()) == wanted
+
+
 def test_a_road_with_slopes_is_averaged_out() -> None:
     road = Road([*CALM * 5], grade=lambda t: 0.08 * math.sin(t / 40))
     told = drive(road.speed(), road.imu(20), mounted=False)

@@ -143,6 +143,17 @@ def test_without_an_ignition_the_engine_says_that_it_is_parked(rpm: float, mps: 
     assert len(parked(between(30, 30.05, (0, 12, 0)), switch=engine(rpm, mps)).events("parked_impact")) == wanted
 
 
+@pytest.mark.parametrize(("rpm", "wanted"), [(50.0, 0), (49.9, 1)])
+def test_an_engine_that_turns_after_the_ignition_went_off_is_not_parked(rpm: float, wanted: int) -> None:
+    switch = [*ignition((0, 0)), *((i + 0.5, value(i + 0.5, "rpm", rpm)) for i in range(60))]
+    assert len(parked(between(30, 30.05, (0, 12, 0)), switch=switch).events("parked_impact")) == wanted
+
+
+def test_a_box_that_was_handled_while_the_ignition_went_on_is_not_parked_by_that() -> None:
+    told = parked(knocks(30, 30.01, 32, 32.01, 32.02, 34), switch=[*ignition((0, 0), (32.5, 1), (33, 1))])
+    assert (told.events(), told.counters["not_judged"]["parked_handled"]) == ([], 1)
+
+
 def leaning(*parts: tuple[float, float]) -> list[Timed]:
     """(seconds, degrees), ten samples a second."""
     rows: list[Timed] = []

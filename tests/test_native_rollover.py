@@ -1,7 +1,7 @@
 """Rollover: by the gyro while rolling, by gravity when it lies; and what only turns the box."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -146,6 +146,45 @@ def test_hard_bends_bumps_and_hills_are_none() -> None:
     )
     for gyro in (True, False):
         assert not drive(road.speed(), road.imu(100, gyro=gyro)).events("rollover")
+
+
+STEP_S = 1 / 64
+"""In microseconds, and as a double, without a rest."""
+
+
+def lying(at_s: Sequence[float], forces: Sequence[tuple[float, float]]) -> Told:
+    """Samples without a gyro: what is felt to the left and upwards. 10 m/s up to the first that does not lie level, then 0."""
+    stops = next(at for at, force in zip(at_s, forces, strict=True) if force != (0.0, G))
+    felt = [(at, batch.imu(us(at), [0.0, *force])) for at, force in zip(at_s, forces, strict=True)]
+    rows = [(0.1 * i, value(0.1 * i, "speed", 10.0)) for i in range(int(stops * 10))]
+    rows += [(at, value(at, "speed", 0.0)) for at in (stops - 0.001 + 0.1 * i for i in range(250))]
+    return drive(rows, felt)
+
+
+@pytest.mark.parametrize(
+    ("less_us", "wanted"), [pytest.param(0, 1, id="5 s"), pytest.param(1, 0, id="a microsecond less")]
+)
+def test_up_is_known_after_five_seconds_of_driving(less_us: int, wanted: int) -> None:
+    """The third sample is the first of a sensor that is known to be fast; from there it is 320 steps."""
+    times = [i * STEP_S - (less_us / 1e6 if i >= 322 else 0) for i in range(800)]
+    told = lying(times, [(0.0, G) if i <= 322 else (G, 0.0) for i in range(800)])
+    assert len(told.events("rollover")) == wanted
+
+
+def cosine(left: float, up: float) -> float:
+    """As native/angle.c has it, of the angle to level."""
+    return up * G / (math.sqrt(left * left + up * up) * math.sqrt(G * G))
+
+
+@pytest.mark.parametrize(
+    ("least", "wanted"), [pytest.param(0.9063, 2, id="25 degrees"), pytest.param(math.nextafter(0.9063, 0), 1, id="more")]
+)  # fmt: skip
+def test_a_car_that_was_put_back_on_its_wheels_may_roll_over_again(least: float, wanted: int) -> None:
+    up = 0.9063 * G
+    left = next(n for n in (4.14463313728 + i * 2**-50 for i in range(1000)) if cosine(n, up) == least)
+    put_back = [(0.0, G)] * 512 + [(G, 0.0)] * 256 + [(left, up)] * 64 + [(G, 0.0)] * 256
+    told = lying([i * STEP_S for i in range(len(put_back))], put_back)
+    assert len(told.events("rollover")) == wanted
 
 
 def test_a_gyro_that_drifts_is_drawn_back_by_gravity() -> None:

@@ -113,6 +113,30 @@ def test_idling_without_an_end_is_told_at_the_end_of_the_input() -> None:
     assert event.end_us == us(190)
 
 
+IDLING = ["detect.idling.hold_s=5"]
+
+
+def test_idling_is_over_ten_seconds_after_the_last_row_though_the_engine_runs_on() -> None:
+    (event,) = drive(steady(60, 1, "rpm", 800), steady(20, 1, "speed", 0.0), sets=IDLING).events("idling")
+    assert (event.start_us, event.end_us, event.at_us) == (0, us(20), us(31))
+
+
+@pytest.mark.parametrize(
+    ("moves_s", "end_s"),
+    [pytest.param(15.5, 15.5, id="10 s: until that row"), pytest.param(15.500001, 5.5, id="longer")],
+)
+def test_a_row_in_motion_ends_idling_where_it_is_not_too_late(moves_s: float, end_s: float) -> None:
+    rows = [*steady(5, 1, "speed", 0.0, 0.5), (moves_s, value(moves_s, "speed", 5.0))]
+    (event,) = drive(rows, steady(20, 1, "rpm", 800), sets=IDLING).events("idling")
+    assert event.end_us == us(end_s)
+
+
+def test_a_row_of_the_car_older_than_one_of_the_receiver_that_stood_in_is_not_judged() -> None:
+    fixes = [(at, batch.fix(us(at), [48, 11, 10.0, 90, 1, 9], valid=True)) for at in range(11, 21)]
+    for late, wanted_m in (([], 150), ([(20.5, value(14.9, "speed", 10.0))], 150)):
+        assert drive(steady(10, 1, "speed", 10.0), fixes, late).last.distance_m == pytest.approx(wanted_m)
+
+
 @pytest.mark.parametrize(
     ("powertrain", "rpm", "ignition", "engine"),
     [
