@@ -16,10 +16,9 @@ from agent.errors import TboxError
 from agent.fitting import best
 from agent.gathering import Gathered, gather
 from agent.key import KEY_NAME, load_or_make
-from agent.outbox import STORE_NAME
 from agent.roundtrip import send
 from agent.settings import Settings
-from agent.store import DamagedError, read_reserve
+from agent.store import STORE_NAME, DamagedError, read_reserve
 from agent.tap import progress
 
 PROBE_BYTES = 4096

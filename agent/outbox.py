@@ -34,7 +34,6 @@ from agent.store import (
     write_reserve,
 )
 
-STORE_NAME = "outbox.db"
 RESERVE_STEP = 4096
 ROW_BYTES = 160
 CONFIRM_ROWS = 512

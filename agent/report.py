@@ -6,10 +6,10 @@ from pathlib import Path
 from agent import drives, inputs, maps, proof, replay, settings_file
 from agent.drives import Drives
 from agent.errors import InputError, StorageError
-from agent.outbox import STORE_NAME
 from agent.page import page
 from agent.recordfile import SQLITE_MAGIC, Pile, read_pile
 from agent.settings import Settings
+from agent.store import STORE_NAME
 
 GLANCE_US = 20_000
 """How close a report looks at the seconds around an event: 50 Hz, as dense as most acceleration sensors tell."""

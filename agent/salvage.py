@@ -91,10 +91,15 @@ def _record_at(page: bytes, at: int, page_of: PageOf) -> Record | None:
         return None
     columns = _columns(_payload(page, at, size, page_of))
     digest, raw = columns[HASH], columns[RAW]
-    if not raw or hashlib.sha256(raw).digest() != digest:
+    if not raw or not is_as_written(raw, digest):
         return None
     record = decode(raw)
     return record if record.seq == row else None
+
+
+def is_as_written(raw: bytes, digest: bytes) -> bool:
+    """Whether these are the bytes whose hash stands beside them."""
+    return hashlib.sha256(raw).digest() == digest
 
 
 def _payload(page: bytes, at: int, size: int, page_of: PageOf) -> bytes:

@@ -16,6 +16,7 @@ from agent.files import replace_file, sync_folder
 
 APPLICATION = 0x74626F78  # "tbox", in the database's header
 SCHEMA_VERSION = 1
+STORE_NAME = "outbox.db"
 PENDING, KEPT, DROPPED = range(3)  # a row's state
 PAGE_BYTES = 4096
 WAL_PAGES = 256
@@ -88,8 +89,13 @@ def take_lock(path: Path) -> int:
         holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         os.close(handle)
         raise StorageError(f"{path}: another tbox (process {holder}) writes here; stop it first") from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
+    try:
+        with guarded(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
+    except StorageError:
+        os.close(handle)
+        raise
     return handle
 
 

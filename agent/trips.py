@@ -12,9 +12,8 @@ from typing import Any
 
 from agent.codec import CodecError, Record, decode, kind_number
 from agent.errors import InputError, StorageError
-from agent.outbox import STORE_NAME
 from agent.recordfile import Row, first_of, frame, head_frame, rows_of, stub_frame
-from agent.store import KEPT, guarded, open_readable
+from agent.store import KEPT, STORE_NAME, guarded, open_readable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOLD = ("boot", "clock", "trip_start", "event", "trip_end", "key", "seal")

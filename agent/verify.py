@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.errors import UsageError
+from agent.errors import InputError, UsageError
 from agent.finding import Report
 from agent.key import KEY_BYTES
 from agent.proof import check
 from agent.recordfile import read_pile
+from agent.store import STORE_NAME
 
 PROBLEMS_SHOWN = 50
 
@@ -17,12 +18,25 @@ PROBLEMS_SHOWN = 50
 def run(files: Sequence[Path], *, json: bool, key: str | None) -> int:
     """Verify the files together, as one account; 0 it holds, 1 it does not. InputError: a file without records."""
     public = _public(key)
-    report = check([read_pile(path) for path in files], public)
+    report = check([read_pile(path) for given in files for path in _within(given)], public)
     if json:
         print(json_text.dumps({"good": report.is_good} | asdict(report)))
     else:
         print("\n".join(_lines(report, is_key_given=public is not None)))
     return 0 if report.is_good else 1
+
+
+def _within(given: Path) -> list[Path]:
+    """The file; of a folder the store in it, else all files that are not hidden, by name. InputError: it has none."""
+    if not given.is_dir():
+        return [given]
+    store = given / STORE_NAME
+    found = [store] if store.is_file() else sorted(path for path in given.glob("[!.]*") if path.is_file())
+    if not found:
+        raise InputError(
+            f"{given}: there is no file in it; name a state folder, or one of exported or received files"
+        )
+    return found
 
 
 def _public(key: str | None) -> bytes | None:

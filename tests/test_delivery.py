@@ -12,8 +12,9 @@ import pytest
 from agent.codec import Record
 from agent.delivery import Delivery
 from agent.exchange import Acked, Answer, LinkDown, LinkUp, Publish
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.settings import Uplink as UplinkSettings
+from agent.store import STORE_NAME
 from agent.uplink import Uplink
 from agent.writer import Writer
 from tests.accounts import two_boots

@@ -14,11 +14,10 @@ from agent import clock, doctor, roundtrip
 from agent.broker import VersionMemory
 from agent.checkup_terminal import check_broker
 from agent.key import KEY_NAME, load_or_make
-from agent.outbox import STORE_NAME
 from agent.roundtrip import send
 from agent.settings import Can, Device, Mqtt, Recording, Settings, Uplink, Vehicle
 from agent.settings_obd import Elm
-from agent.store import Reserve, write_reserve
+from agent.store import STORE_NAME, Reserve, write_reserve
 from hil.ecu import VIN, Readings, engine
 from hil.ecu_bus import car, serve
 from hil.elm import Elm as Adapter

@@ -15,9 +15,10 @@ import pytest
 from agent.codec import LANES, Record, decode
 from agent.errors import StorageError
 from agent.ledger import BUDGET, DAMAGED, GONE, Ledger, Loss, losses_of
-from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, STORE_NAME, Outbox
+from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
+from agent.store import STORE_NAME
 from tests.accounts import KEY, drive, framed, ledger, two_boots
 
 LARGE = 64_000_000

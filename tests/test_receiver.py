@@ -17,10 +17,11 @@ from agent.codec import Record, make
 from agent.delivery import Delivery
 from agent.ledger import GONE, Loss
 from agent.mqtt import Link
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
 from agent.settings import Uplink as UplinkSettings
+from agent.store import STORE_NAME
 from agent.uplink import Uplink
 from agent.writer import Writer
 from hil.receiver.intake import Arrival, Known, arrival, fault, read

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.resume import rotation_of
+from agent.store import STORE_NAME
 from tests.accounts import ledger
 
 UPRIGHT = (0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0)

@@ -8,10 +8,11 @@ import pytest
 
 from agent.codec import Record
 from agent.ledger import DAMAGED
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
 from agent.salvage import PAGE_BYTES, records_in
+from agent.store import STORE_NAME
 from tests.accounts import drive, framed, ledger, two_boots
 
 LARGE = 64_000_000

@@ -9,9 +9,10 @@ import pytest
 
 from agent import trips
 from agent.errors import InputError, StorageError
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
+from agent.store import STORE_NAME
 from tests.accounts import drive, ledger, two_boots
 
 

@@ -8,14 +8,15 @@ import msgpack
 import pytest
 
 from agent import trips
-from agent.codec import ZEROS, Record, decode, kind_number, make
+from agent.codec import LANES, ZEROS, Record, decode, kind_number, make
 from agent.errors import InputError, UsageError
 from agent.finding import Report
 from agent.key import DeviceKey
 from agent.ledger import Ledger, Loss, Tail, is_sealed_by, signed_bytes
-from agent.outbox import STORE_NAME, Outbox
+from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import frame, head_frame, read_pile, stub_frame
+from agent.store import STORE_NAME
 from agent.verify import run
 from tests.accounts import KEY, OTHER_KEY, drive, framed, ledger, two_boots
 
@@ -382,6 +383,26 @@ def test_a_file_without_records_is_an_input_error(tmp_path: Path, content: bytes
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(InputError, match="there are no records in it"):
         run([tmp_path / "f"], json=False, key=None)
+
+
+def test_a_folder_is_the_store_in_it_or_all_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outbox = Outbox.open(tmp_path / "state" / STORE_NAME, 64_000_000)
+    outbox.append(two_boots())
+    outbox.close()
+    assert run([tmp_path / "state"], json=False, key=None) == 0
+    received = tmp_path / "received"
+    received.mkdir()
+    for lane in LANES:
+        (received / f"{lane}.records").write_bytes(framed([one for one in two_boots() if one.lane == lane]) or b"")
+    (received / "evidence.records").unlink()
+    (received / ".part").write_bytes(b"not yet")
+    assert run([received], json=False, key=None) == 0
+    assert capsys.readouterr().out.count("18 records, seq 0..17") == 2
+
+
+def test_a_folder_without_files_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no file in it; name a state folder"):
+        run([tmp_path], json=False, key=None)
 
 
 def test_a_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from agent.codec import Record
 from agent.errors import StorageError
 from agent.ledger import Loss
-from agent.outbox import BUDGET_BYTES_MIN, STORE_NAME, Outbox
+from agent.outbox import BUDGET_BYTES_MIN, Outbox
+from agent.store import STORE_NAME
 from agent.writer import CONFIRM_WAIT_S, News, Writer
 from tests.accounts import ledger, two_boots
 
