@@ -37,9 +37,13 @@ static void tell(loss_t *self, const world_t *world)
     queue_push_event(world->queue, world->now_us, &event);
 }
 
-/* The mean loss between two refreshes, the quantum taken off: what is sure of it. */
+/* The mean loss between two refreshes, the quantum taken off: what is sure of it. Where the receiver's speed takes over, or the
+ * car's again, both may tell of the same moment: that says nothing. */
 static double sure_loss(const speed_t *speed, speed_point_t from, speed_point_t to)
 {
+    if (to.t_us <= from.t_us) {
+        return 0.0;
+    }
     return (from.mps - to.mps - speed->quantum_mps) / in_seconds(to.t_us - from.t_us);
 }
 

@@ -154,7 +154,7 @@ static int32_t decode_obd(const tbox_table_t *self, const tbox_message_t *messag
     const bool is_escaped = length > 8U && data[0] == 0U;
     const uint32_t at = is_escaped ? 2U : 1U;
 
-    if (length == 0U) {
+    if (length == 0U || length < message->length) {
         return SHORT;
     }
     if ((data[0] & 0xF0U) != 0U) {

@@ -9,19 +9,25 @@ enum { ROOM = 8 };
 
 void fuzz_table(bytes_t *bytes);
 
-/* The bytes over the structs as they are: most often not sound. */
+/* One more, one less, or anything. */
+static void change(uint8_t *byte, uint8_t choice)
+{
+    *byte = choice < 64U ? (uint8_t)(*byte + 1U) : choice < 128U ? (uint8_t)(*byte - 1U) : choice;
+}
+
+/* A table of which some bytes are changed: often not sound. */
 static void read_table(wild_t *self, bytes_t *bytes)
 {
     tbox_table_t *const table = &self->setup.table;
 
     wild_table(self, bytes);
     for (uint32_t changes = bytes_u8(bytes) % 4U; changes > 0; changes--) {
-        const uint32_t at = bytes_u16(bytes) % (uint32_t)(sizeof self->messages + sizeof self->cuts);
+        const uint32_t at = bytes_u16(bytes);
 
-        if (at < sizeof self->messages) {
-            ((uint8_t *)self->messages)[at] = bytes_u8(bytes);
+        if (at & 1U) {
+            change((uint8_t *)self->messages + (at >> 1U) % sizeof self->messages, bytes_u8(bytes));
         } else {
-            ((uint8_t *)self->cuts)[at - sizeof self->messages] = bytes_u8(bytes);
+            change((uint8_t *)self->cuts + (at >> 1U) % sizeof self->cuts, bytes_u8(bytes));
         }
     }
     PROMISE(table->message_count <= WILD_MESSAGES && table->cut_count <= WILD_CUTS);

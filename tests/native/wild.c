@@ -220,61 +220,74 @@ static void add_odd(wild_t *self, bytes_t *bytes, uint8_t kind)
     }
 }
 
+/* One value, or only time. */
+static void add_one(wild_t *self, bytes_t *bytes, uint8_t kind)
+{
+    if (kind == 1) {
+        const uint8_t signal = bytes_u8(bytes);
+
+        add_value(self, signal % (TBOX_SIGNALS + 2U), odd_number(bytes));
+    } else if (kind == 7) {
+        add_value(self, TBOX_RPM, (double)bytes_u8(bytes) * 10.0);
+    } else if (kind == 8) {
+        add_value(self, TBOX_SPEED_LIMIT, (double)bytes_u8(bytes) / 4.0);
+    } else if (kind == 9) {
+        add_value(self, bytes_u8(bytes) & 1 ? TBOX_IGNITION : TBOX_AIRBAG, (double)(bytes_u8(bytes) & 1));
+    } else if (kind == 14) {
+        const uint8_t speed = bytes_u8(bytes);
+
+        self->mps = (double)(speed >> 1) * (double)(speed >> 1) / 256.0; /* finer where it hardly moves */
+        add_value(self, speed & 1 ? TBOX_GNSS_SPEED : TBOX_SPEED, self->mps);
+    } else {
+        (void)add(self, TBOX_IN_TICK);
+    }
+}
+
+void wild_record(wild_t *self, bytes_t *bytes)
+{
+    const uint8_t choice = bytes_u8(bytes);
+
+    pass(self, choice >> 4);
+    switch (choice & 15) {
+    case 0:
+        add_frame(self, bytes);
+        break;
+    case 2:
+        add_odd(self, bytes, TBOX_IN_IMU);
+        break;
+    case 3:
+        add_odd(self, bytes, TBOX_IN_FIX);
+        break;
+    case 4:
+        bytes_take(bytes, add(self, 0), sizeof(tbox_input_t));
+        break;
+    case 5:
+        self->t_us = bytes_i64(bytes) / 2;
+        (void)add(self, TBOX_IN_TICK);
+        break;
+    case 6:
+        add_blow(self, bytes);
+        break;
+    case 11:
+        add_level(self, bytes);
+        break;
+    case 12:
+        add_fixes(self, bytes);
+        break;
+    case 13:
+        add_attitude(self, bytes);
+        break;
+    case 15:
+        add_stretch(self, bytes);
+        break;
+    default:
+        add_one(self, bytes, choice & 15);
+    }
+}
+
 void wild_drive(wild_t *self, bytes_t *bytes)
 {
     while (bytes->size > 0 && self->count < WILD_INPUTS) {
-        const uint8_t choice = bytes_u8(bytes);
-
-        pass(self, choice >> 4);
-        switch (choice & 15) {
-        case 0:
-            add_frame(self, bytes);
-            break;
-        case 1: {
-            const uint8_t signal = bytes_u8(bytes);
-
-            add_value(self, signal % (TBOX_SIGNALS + 2U), odd_number(bytes));
-            break;
-        }
-        case 2:
-            add_odd(self, bytes, TBOX_IN_IMU);
-            break;
-        case 3:
-            add_odd(self, bytes, TBOX_IN_FIX);
-            break;
-        case 4:
-            bytes_take(bytes, add(self, 0), sizeof(tbox_input_t));
-            break;
-        case 5:
-            self->t_us = bytes_i64(bytes) / 2;
-            (void)add(self, TBOX_IN_TICK);
-            break;
-        case 6:
-            add_blow(self, bytes);
-            break;
-        case 7:
-            add_value(self, TBOX_RPM, (double)bytes_u8(bytes) * 10.0);
-            break;
-        case 8:
-            add_value(self, TBOX_SPEED_LIMIT, (double)bytes_u8(bytes) / 4.0);
-            break;
-        case 9:
-            add_value(self, bytes_u8(bytes) & 1 ? TBOX_IGNITION : TBOX_AIRBAG, (double)(bytes_u8(bytes) & 1));
-            break;
-        case 10:
-            (void)add(self, TBOX_IN_TICK);
-            break;
-        case 11:
-            add_level(self, bytes);
-            break;
-        case 12:
-            add_fixes(self, bytes);
-            break;
-        case 13:
-            add_attitude(self, bytes);
-            break;
-        default:
-            add_stretch(self, bytes);
-        }
+        wild_record(self, bytes);
     }
 }

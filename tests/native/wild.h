@@ -23,13 +23,14 @@ typedef struct {
 /* A table that is sound more often than not. */
 void wild_table(wild_t *self, bytes_t *bytes);
 
-/* Rules of any strictness, any powertrain, mounted or not, with a small ring or none. */
-void wild_setup(wild_t *self, bytes_t *bytes);
+/* What a drive begins with: rules of any strictness, any powertrain, mounted or not, a small ring or none; the rules that watch
+ * the car and the box, or not; a table. Returns a number for choices that are not the drive's. */
+uint32_t wild_head(wild_t *self, bytes_t *bytes);
 
-/* The rules that watch the car and the box; without it they are off. */
-void wild_watch(wild_t *self, bytes_t *bytes);
+/* One happening: a byte that says which and how long after the one before, and what it needs. A few inputs. */
+void wild_record(wild_t *self, bytes_t *bytes);
 
-/* Inputs until the bytes are used up or there is no more room. */
+/* Records until the bytes are used up or there is no more room. */
 void wild_drive(wild_t *self, bytes_t *bytes);
 
 #endif

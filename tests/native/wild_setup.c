@@ -98,7 +98,7 @@ static tbox_harsh_rule_t harsh_rule(bytes_t *bytes, double min_speed_mps)
     };
 }
 
-void wild_setup(wild_t *self, bytes_t *bytes)
+static void make_rules(wild_t *self, bytes_t *bytes)
 {
     const uint8_t choice = bytes_u8(bytes);
     const uint8_t more = bytes_u8(bytes);
@@ -131,7 +131,7 @@ void wild_setup(wild_t *self, bytes_t *bytes)
 }
 
 /* The rules that watch the car and the box, with times so short that a few bytes can reach them, and an account of rest. */
-void wild_watch(wild_t *self, bytes_t *bytes)
+static void make_watch(wild_t *self, bytes_t *bytes)
 {
     const uint8_t choice = bytes_u8(bytes);
     const uint8_t more = bytes_u8(bytes);
@@ -161,4 +161,22 @@ void wild_watch(wild_t *self, bytes_t *bytes)
         .lat_deg = more & 128 ? 48.0 : (double)NAN,
         .lon_deg = more & 128 ? 11.0 : (double)NAN,
     };
+}
+
+uint32_t wild_head(wild_t *self, bytes_t *bytes)
+{
+    memset(self, 0, offsetof(wild_t, inputs));
+    self->count = 0;
+    self->mps = 0.0;
+    self->odometer_m = 5000.0;
+    self->lat_deg = 48.0;
+    const uint32_t seed = bytes_u8(bytes);
+
+    self->t_us = seed & 1 ? 1234567 : -3500000;
+    make_rules(self, bytes);
+    if (seed & 2) {
+        make_watch(self, bytes);
+    }
+    wild_table(self, bytes);
+    return seed;
 }
