@@ -17,6 +17,7 @@ from agent import rule_words
 from agent.codec import Record
 from agent.columns import decode_columns
 from agent.core import Calibration, Sample
+from agent.dating import Dating
 from agent.replay import Glance, Told, in_seconds, told
 from agent.rules import Detect
 from agent.settings import Settings, rules_id
@@ -88,10 +89,10 @@ def from_records(records: Sequence[Record], detect: Detect | None = None) -> Dri
     `detect` are rules somebody names; events that were judged by others keep theirs to themselves.
     """
     by_number = sorted(records, key=lambda record: record.seq)
-    clocks = _clocks(by_number)
+    dating = Dating(record.body for record in by_number if record.kind == "clock")
     drives = Drives()
     for record in by_number:
-        offset_us = clocks.get(record.body.get("boot", record.boot), 0)
+        offset_us = _offset_us(dating, record)
         match record.kind:
             case "trip_end":
                 drives.trips.append(_dated(record.body, offset_us))
@@ -106,7 +107,7 @@ def from_records(records: Sequence[Record], detect: Detect | None = None) -> Dri
     drives.samples.sort(key=lambda row: float(row["time_s"]))
     _accelerate(drives, [record for record in by_number if record.kind == "calibration"])
     _judge(drives.events, detect or Detect(), drives.notes)
-    if not clocks and drives.trips:
+    if not dating and drives.trips:
         drives.notes.append("No clock record: times count from the start of each trip.")
     return drives
 
@@ -140,14 +141,11 @@ def _row_of(sample: Sample) -> Row:
     return {"time_s": sample.at_us / 1e6, **cells, **own}
 
 
-def _clocks(records: Iterable[Record]) -> dict[int, int]:
-    """For each boot, what makes its time UTC: from the clock record that knows best, the last of equals."""
-    best: dict[int, tuple[float, int]] = {}
-    for body in (record.body for record in records if record.kind == "clock"):
-        unsure_us = float("inf") if body["u_us"] is None else float(body["u_us"])
-        if body["boot"] not in best or unsure_us <= best[body["boot"]][0]:
-            best[body["boot"]] = (unsure_us, body["utc_us"] - body["boot_us"])
-    return {boot: offset_us for boot, (_, offset_us) in best.items()}
+def _offset_us(dating: Dating, record: Record) -> int:
+    """What makes the times in a record UTC; 0 where nothing dates it."""
+    at_us = int(record.body.get("start_us") or record.t_us)
+    moment = dating.moment(record.body.get("boot", record.boot), at_us)
+    return 0 if moment is None else moment.utc_us - at_us
 
 
 def _counted(seal: Mapping[str, Any]) -> dict[str, Any]:

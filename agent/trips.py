@@ -1,9 +1,8 @@
 """The command `tbox trips`: what is on this terminal, read beside the running daemon."""
 
 import json as json_text
-import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.codec import CodecError, Record, decode, kind_number
+from agent.dating import Dating
 from agent.errors import InputError, StorageError
 from agent.recordfile import Row, first_of, frame, head_frame, rows_of, stub_frame
 from agent.store import KEPT, STORE_NAME, guarded, open_readable
@@ -38,31 +38,31 @@ class Trip:
 def list_trips(state: Path, *, json: bool) -> int:
     """One line a trip, oldest first; the state folder's path goes in, 0 comes out. StorageError: no store."""
     with _store(state) as connection:
-        trips, clocks = _trips(connection)
+        trips, dating = _trips(connection)
     if json:
-        print(json_text.dumps([_summary(trip, clocks) for trip in trips]))
+        print(json_text.dumps([_summary(trip, dating) for trip in trips]))
     elif not trips:
         print("no trips yet")
     else:
         print(f"{'trip':>8}  {'start':<20}  {'minutes':>7}  {'km':>8}  {'events':>6}  {'end':<12}  delivered")
-        print("\n".join(_line(_summary(trip, clocks)) for trip in trips))
+        print("\n".join(_line(_summary(trip, dating)) for trip in trips))
     return 0
 
 
 def show_trip(state: Path, number: int, *, json: bool) -> int:
     """One trip with its events. InputError: there is none of this number."""
     with _store(state) as connection:
-        trips, clocks = _trips(connection)
+        trips, dating = _trips(connection)
     trip = _find(trips, number)
-    summary = _summary(trip, clocks)
+    summary = _summary(trip, dating)
     if json:
-        print(json_text.dumps(summary | {"event_list": [_event(record, clocks) for record in trip.events]}))
+        print(json_text.dumps(summary | {"event_list": [_event(record, dating) for record in trip.events]}))
         return 0
     score = _score(summary.pop("pricing", None))
     for name, told in (summary | {"score": score}).items():
         print(f"{name:<16} {'-' if told is None else told}")
     for record in trip.events:
-        event = _event(record, clocks)
+        event = _event(record, dating)
         when = event["start_utc"] or f"{event['start_us'] / 1e6:.1f} s"
         print(f"seq {record.seq:<11} {when}  {event['event']}  {event.get('severity') or ''}".rstrip())
     return 0
@@ -99,30 +99,23 @@ def _store(state: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _trips(connection: sqlite3.Connection) -> tuple[list[Trip], dict[int, Record]]:
-    """The trips, oldest first, and for each boot the clock record that dates it best."""
+def _trips(connection: sqlite3.Connection) -> tuple[list[Trip], Dating]:
+    """The trips, oldest first, and what dates them."""
     trips: dict[int, Trip] = {}
-    clocks: dict[int, Record] = {}
+    clocks: list[Mapping[str, Any]] = []
     for record in _records(connection, TOLD):
         number = record.body.get("trip")
         if record.kind == "trip_start":
             trips[record.seq] = Trip(record.seq, record)
         elif record.kind == "clock":
-            boot = record.body.get("boot", record.boot)
-            clocks[boot] = min(record, clocks.get(boot, record), key=_doubt_us)
+            clocks.append(record.body)
         elif record.kind == "event" and number in trips:
             trips[number].events.append(record)
         elif record.kind == "trip_end" and number in trips:
             trips[number].end = record
     for trip in trips.values():
         trip.is_delivered = trip.end is not None and _is_delivered(connection, trip.number, trip.end.seq)
-    return list(trips.values()), clocks
-
-
-def _doubt_us(clock: Record) -> float:
-    """How wrong a clock record may be; infinite where nobody vouches for it."""
-    u_us = clock.body.get("u_us")
-    return math.inf if u_us is None else float(u_us)
+    return list(trips.values()), Dating(clocks)
 
 
 def _records(connection: sqlite3.Connection, kinds: Sequence[str]) -> Iterator[Record]:
@@ -148,7 +141,7 @@ def _find(trips: Sequence[Trip], number: int) -> Trip:
     raise InputError(f"there is no trip {number} on this terminal; `tbox trips list` names those that are")
 
 
-def _summary(trip: Trip, clocks: dict[int, Record]) -> dict[str, Any]:
+def _summary(trip: Trip, dating: Dating) -> dict[str, Any]:
     """What the list and `show` tell of a trip: DESIGN 6's names, times in microseconds of its boot, and dated."""
     told = dict(trip.end.body) if trip.end else {"start_us": trip.start.body.get("start_us"), "end_us": None}
     counts: dict[str, int] = {}
@@ -159,8 +152,8 @@ def _summary(trip: Trip, clocks: dict[int, Record]) -> dict[str, Any]:
     return {
         "trip": trip.number,
         "boot": trip.boot,
-        "start_utc": _utc(clocks.get(trip.boot), facts["start_us"]),
-        "end_utc": _utc(clocks.get(trip.boot), facts["end_us"]),
+        "start_utc": _utc(dating, trip.boot, facts["start_us"]),
+        "end_utc": _utc(dating, trip.boot, facts["end_us"]),
         "delivered": trip.is_delivered,
     } | {name: _plain(fact) for name, fact in facts.items() if name not in ("trip", "boot")}
 
@@ -173,8 +166,8 @@ def _score(pricing: dict[str, Any] | None) -> str | None:
     return f"none: {told['reason']}" if told["value"] is None else f"{told['value']} of 100, {told['band']}"
 
 
-def _event(record: Record, clocks: dict[int, Record]) -> dict[str, Any]:
-    when = _utc(clocks.get(record.boot), record.body.get("start_us"))
+def _event(record: Record, dating: Dating) -> dict[str, Any]:
+    when = _utc(dating, record.boot, record.body.get("start_us"))
     return {"seq": record.seq, "start_utc": when} | {name: _plain(fact) for name, fact in record.body.items()}
 
 
@@ -187,12 +180,12 @@ def _plain(fact: Any) -> Any:
     return [_plain(inner) for inner in fact] if isinstance(fact, list) else fact
 
 
-def _utc(clock: Record | None, at_us: int | None) -> str | None:
-    """When that was, by the clock record of its boot; None when nothing dates it."""
-    if clock is None or at_us is None:
+def _utc(dating: Dating, boot: int, at_us: int | None) -> str | None:
+    """When that was; None when nothing dates it."""
+    moment = None if at_us is None else dating.moment(boot, at_us)
+    if moment is None:
         return None
-    utc_us = clock.body["utc_us"] + at_us - clock.body["boot_us"]
-    return (EPOCH + timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (EPOCH + timedelta(microseconds=moment.utc_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _line(told: dict[str, Any]) -> str:
