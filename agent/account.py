@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from agent.bounds import bounds_of
 from agent.clock import Stamp
 from agent.codec import Record
 from agent.columns import encode_columns
@@ -17,20 +18,18 @@ from agent.core import Calibration, Event, Sample
 from agent.ledger import Ledger
 from agent.resume import Left
 from agent.settings import Samples
+from agent.settings_samples import Bounds
+from agent.steps import usual_step
 from agent.trip import EventFound, Moment, TripEnded, TripStarted
+from drivers.batch import SIGNALS
 
 SAMPLE_US = 1_000_000
 
 BEFORE_SAMPLES = 60
 """Seconds kept before a trip is numbered: it then has its launch, and the end of a long stand before it."""
 
-RESOLUTION: Mapping[str, float] = {
-    "speed": 0.01, "rpm": 1.0, "throttle": 0.1, "load": 0.1, "brake": 1.0, "coolant": 1.0, "fuel": 0.1,
-    "battery": 0.01, "odometer": 1.0, "ignition": 1.0, "accel_x": 0.01, "accel_y": 0.01, "accel_z": 0.01,
-    "gyro_x": 0.001, "gyro_y": 0.001, "gyro_z": 0.001, "lat": 1e-6, "lon": 1e-6, "gnss_speed": 0.01, "course": 0.1,
-    "hdop": 0.1, "sats": 1.0, "speed_limit": 0.01, "yaw_rate": 0.001, "airbag": 1.0,
-}  # fmt: skip
-"""The step of each catalogue signal in sample columns, in its own unit: finer than what vehicles and receivers tell."""
+RESOLUTION: Mapping[str, float] = {name: float(usual_step(name)) for name in SIGNALS}
+"""The finest step of each catalogue signal in sample columns, in its own unit."""
 
 DIGITS = {
     "peak_mps2": 3, "entry_mps": 3, "exit_mps": 3, "delta_v_mps": 3, "delta_v_s": 3, "confidence": 2,
@@ -41,7 +40,9 @@ DIGITS = {
 class Account:
     """Turns what happened into records, through the ledger. Everything it returns must be kept, in order, in one go."""
 
-    def __init__(self, ledger: Ledger, rule: Samples, rules_id: str) -> None:
+    def __init__(self, ledger: Ledger, rule: Samples, rules_id: str, bounds: Bounds | None = None) -> None:
+        """`bounds`: how far samples may lie from what was measured; None: they are exact."""
+        self._bounds = bounds
         self._ledger = ledger
         self._rule = rule
         self._rules_id = rules_id
@@ -112,7 +113,8 @@ class Account:
         if interim is None or self._trip_seq is None:
             return left
         trip = {"trip": self._trip_seq, "boot": left.boot}
-        samples = {**trip, **self._columns()} if self._chunk else None
+        columns = self._columns()
+        samples = {**trip, **columns} if columns else None
         return replace(left, samples=samples, trip_end={**trip, "rules": self._rules_id, **interim})
 
     def _end(self, summary: dict[str, Any], t_us: int) -> list[Record]:
@@ -131,18 +133,17 @@ class Account:
         return sample.at_us - first_us >= self._rule.chunk_s * 1e6 or sample.at_us - last_us != SAMPLE_US
 
     def _close_chunk(self, t_us: int) -> list[Record]:
-        if not self._chunk:
-            return []
-        body = {"trip": self._trip_seq, **self._columns()}
-        self._chunk = []
-        return self._ledger.number("samples", t_us, body)
+        columns, self._chunk = self._columns(), []
+        return self._ledger.number("samples", t_us, {"trip": self._trip_seq, **columns}) if columns else []
 
     def _columns(self) -> dict[str, Any]:
-        """The open chunk as columns; a signal nobody told is left out."""
+        """The open chunk as columns; a signal nobody told is left out. Empty when nobody told anything."""
         told = {name: [sample.value(name) for sample in self._chunk] for name in self._rule.signals}
-        columns = {name: cells for name, cells in told.items() if any(cell is not None for cell in cells)}
-        resolution = {name: RESOLUTION[name] for name in columns}
-        return dict(encode_columns(self._chunk[0].at_us, SAMPLE_US, columns, resolution))
+        columns = {name: values for name, values in told.items() if any(value is not None for value in values)}
+        if not columns:
+            return {}
+        bounds = {} if self._bounds is None else bounds_of(self._bounds, columns)
+        return encode_columns(self._chunk[0].at_us, SAMPLE_US, columns, RESOLUTION, bounds)
 
     def _event(self, event: Event, trip_seq: int | None) -> dict[str, Any]:
         told = asdict(event)

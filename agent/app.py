@@ -59,7 +59,9 @@ class Agent:
         self.device = settings.device.name or key.device.hex()
         software = f"tbox {__version__}"
         self.ledger = Ledger(key, outbox.boot, outbox.tail(), Identity(software, settings_id(settings)))
-        self.account = Account(self.ledger, settings.samples, rules_id(settings.detect))
+        samples = settings.samples
+        bounds = samples.bounds if samples.mode == "bounded" else None
+        self.account = Account(self.ledger, samples, rules_id(settings.detect), bounds)
         self.evidence = Evidence(settings.store.evidence_mb_per_day * 1_000_000)
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
@@ -135,7 +137,12 @@ class Agent:
 
     def _first_records(self, now_us: int, vehicle_name: str, left: Left | None) -> list[Record]:
         """Who starts here, and what an earlier boot left open."""
-        body = {"software": f"tbox {__version__}", "vehicle": vehicle_name, "is_clean": left is None or left.is_clean}
+        body = {
+            "software": f"tbox {__version__}",
+            "vehicle": vehicle_name,
+            "is_clean": left is None or left.is_clean,
+            "recorded": clock.followed() is not None or bool(self.settings.recording.paths),
+        }
         return self.ledger.start(now_us, body) + self.account.recover(left, self.stamp, now_us)
 
     def _meaning(self, output: Output, now_us: int) -> list[Record]:
@@ -244,6 +251,7 @@ class Agent:
             self.held += self._meaning(output, now_us)
         for moment in self.trips.finish(self.core.snapshot(now_us), "agent_stopped"):
             self.held += self._moment(moment, now_us)
+        self.ledger.count(self._frames(), self.evidence.losses)
         self.held.append(self.ledger.seal(now_us))
         self._journal = self._left(None, self.core.snapshot(now_us).rest, is_clean=True)
         self._leave(now_us)

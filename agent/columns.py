@@ -1,52 +1,70 @@
-"""Samples as columns: exact at each signal's own resolution, in about five bits a value.
+"""Samples as columns: exact at each signal's own resolution in some five bits a value, or within a bound in some two.
 
-The body of a `samples` record (`trip` and others may stand beside):
+The body of a `samples` record has one entry of this room, `columns` (`trip` and others may stand beside): bytes, to be
+read as bits (agent/rice.py: what a number is, zigzag), in this order:
 
-    start_us   time of the first row          count     rows
-    step_us    time from row to row           columns   name -> bytes, one column each
+    8 bits     FORM
+    1 bit      1: rows are a second apart, on whole seconds. 0: two numbers, step_us and start_us % step_us
+    number     zigzag of start_us // step_us, the time of the first row
+    number     count of rows, less one
+    number     signals of the catalogue that have a column: bit i is the i-th of drivers.batch.SIGNALS
+    number     how many further columns there are; of each: a number, how many bytes its name has, and the name in UTF-8
+    columns    one after the other, signals in the catalogue's order, then the others
+    zeros      to the end of the last byte
 
-A column is a head of whole bytes, then bits, most significant first, zeros to the last byte's end:
+A column (agent/column.py) is
 
-    1 byte    bits 7..6 predictor, bit 5 has gaps, bits 4..0 Rice parameter k (31: every residual is 0, no bits follow)
-    varint    mantissa of the resolution              }  resolution = mantissa * 10^exponent
-    1 byte    exponent + 128                          }
-    if gaps:  runs of rows, varints: present, missing, present, ... until `count` is reached
-    varint    first value, zigzag (predictor LINEAR: another varint, the step to the second value, when there is one)
-    bits      a residual for every further value that is present
+    1 bit      0: in the usual step of its signal (agent/steps.py), and none of the next three
+    1 bit      0: none of the next
+    5 bits     each 1 where that is so: GAPS, KEPT, COARSE, ROUND, ALONG
+    step       5 bits, its place in agent/steps.py; 31: two numbers, numerator and denominator of the step
+    GAPS       rows that have a value: numbers, lengths of runs, present, missing, present, ... until `count` is reached
+    COARSE     number: the column counts this many steps as one
+    KEPT       only some points are kept, the first and the last value always; 5 bits k, then in Rice's code with this k
+               the distance from each to the next, in rows that have a value, less one. No values: nothing
+    ALONG      1 bit (0 north, 1 east), a number `scale`: agent/reckoning.py has offsets from the columns speed, course
+    numbers    of the kept points, or of all values (agent/predictor.py). No values: nothing
 
-Values are integers in units of the resolution. The residual is the value minus what the predictor says from the present
-values before: STEADY the first number in the head (which then is no value itself, but the level they lie around),
-PREVIOUS the last value, LINEAR the last value and its last step. Residuals are zigzag numbers u, Rice coded: u >> k
-ones, a zero, the k low bits of u; with ESCAPE or more ones to write: ESCAPE ones and then u in 64 bits.
-A varint has seven bits a byte, the lowest first, the top bit set on all bytes but the last. Zigzag: 0, -1, 1, -2, ...
-become 0, 1, 2, 3, ... A column without any value has gaps over all rows and nothing behind them.
+A value is its number times the step; between two kept points that of the straight line over rows, not rounded. Then
+offsets are added (before the step is applied), and what is ROUND is reduced to 0 <= value < 360.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
+from agent import column as one
+from agent.choice import Beside, Chosen, Way, choose
 from agent.codec import CodecError
+from agent.column import Cells, Column
+from agent.reckoning import offsets
+from agent.rice import Reader, Writer, unzigzag, zigzag
+from agent.steps import usual_step
+from drivers.batch import SIGNAL_INDEX, SIGNALS
 
-STEADY, PREVIOUS, LINEAR = range(3)
-GAPS = 0x20
-ALL_ZERO = 31
-ESCAPE = 24
-ESCAPE_BITS = 64
-K_MAX = 30
-COUNT_MAX = 65_536
-COLUMNS_MAX = 256
-CELLS_MAX = 2**20
+FORM = 2
+FORM_BITS = 8
+COUNT_MAX = 4096
+COLUMNS_MAX = 64
+CELLS_MAX = 2**16
+NAME_BYTES_MAX = 64
+TIME_MAX_US = 2**62
 VALUE_MAX = 2**53
-EXPONENT_BIAS = 128
+USUAL_STEP_US = 1_000_000
+ROUND = frozenset({"course"})
+"""Directions: 359.9 is next to 0."""
+ALONG = {"lat": False, "lon": True}
+"""What speed and course foretell; True: to the east."""
+UNKNOWN = "signal-"
+"""Begins the name of a signal that a later program's catalogue has; its number follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A chunk of samples: row i of every column is the value at start_us + i * step_us, or None."""
+    """A chunk of samples: row i of every column is the value at start_us + i * step_us, or None.
+
+    `resolution` is what a column counts: the sensor's own step where it was recognised.
+    """
 
     start_us: int
     step_us: int
@@ -55,224 +73,117 @@ class Columns:
 
 
 def encode_columns(
-    start_us: int, step_us: int, columns: Mapping[str, Sequence[float | None]], resolution: Mapping[str, float]
+    start_us: int,
+    step_us: int,
+    columns: Mapping[str, Sequence[float | None]],
+    resolution: Mapping[str, float],
+    bounds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """The body of a samples record. CodecError: unequal lengths, no resolution, a value too large or not finite."""
+    """The body of a samples record: every value comes back within half of its resolution, or its bound if that is more.
+
+    CodecError: unequal lengths, no resolution, a value too large or not finite, too many columns or rows.
+    """
     counts = {len(cells) for cells in columns.values()}
     if len(counts) != 1 or not 1 <= max(counts) <= COUNT_MAX or len(columns) > COLUMNS_MAX:
         raise CodecError(f"columns need one length from 1 to {COUNT_MAX}, and at most {COLUMNS_MAX} of them")
-    packed = {name: _encode(name, cells, resolution.get(name, 0.0)) for name, cells in columns.items()}
-    return {"start_us": start_us, "step_us": step_us, "count": counts.pop(), "columns": packed}
+    count = counts.pop()
+    if count * len(columns) > CELLS_MAX or not 0 < step_us < TIME_MAX_US or not abs(start_us) < TIME_MAX_US:
+        raise CodecError(f"more than {CELLS_MAX} cells, or times that cannot be")
+    known = sorted((name for name in columns if name in SIGNAL_INDEX), key=SIGNALS.index)
+    others = [name for name in columns if name not in SIGNAL_INDEX]
+    out = Writer()
+    out.put(FORM, FORM_BITS)
+    mask = sum(1 << SIGNALS.index(name) for name in known)
+    rest_us = start_us % step_us
+    usual = step_us == USUAL_STEP_US and not rest_us
+    out.put(usual, 1)
+    for number in (*(() if usual else (step_us, rest_us)), zigzag(start_us // step_us), count - 1, mask, len(others)):
+        out.put_number(number)
+    for name in others:
+        _write_name(out, name)
+    chosen = choose_all(step_us, columns, resolution, bounds or {})
+    for name in known + others:
+        out.put_bits(chosen[name].bits)
+    return {"columns": out.whole()}
 
 
 def decode_columns(body: Mapping[str, Any]) -> Columns:
-    """The samples of a body, each the multiple of its resolution nearest to what was measured; or CodecError."""
-    start_us, step_us, count, packed = (body.get(name) for name in ("start_us", "step_us", "count", "columns"))
-    if type(start_us) is not int or type(step_us) is not int or type(count) is not int or not 1 <= count <= COUNT_MAX:
-        raise CodecError(f"samples without start_us, step_us and a count from 1 to {COUNT_MAX}")
-    if not isinstance(packed, Mapping) or len(packed) > COLUMNS_MAX or len(packed) * count > CELLS_MAX:
-        raise CodecError(f"samples without a map of at most {COLUMNS_MAX} columns")
-    columns: dict[str, list[float | None]] = {}
-    resolution: dict[str, float] = {}
-    for name, data in packed.items():
-        if not isinstance(data, bytes):
-            raise CodecError(f"the column {name!s:.40} is not bytes")
-        try:
-            columns[name], resolution[name] = _decode(data, count)
-        except (IndexError, OverflowError) as error:
-            raise CodecError(f"the column {name:.40} is cut off or damaged") from error
-    return Columns(start_us, step_us, columns, resolution)
+    """The samples of a body, exact or bounded alike; CodecError, and nothing else, for what is not one."""
+    packed = body.get("columns")
+    if not isinstance(packed, bytes) or not packed:
+        raise CodecError("samples without columns in bytes (a map of columns is of an earlier program)")
+    if packed[0] != FORM:
+        raise CodecError(f"samples in the form {packed[0]}, and this program reads {FORM}")
+    try:
+        return _decode(Reader(packed[1:]))
+    except (IndexError, UnicodeDecodeError) as error:
+        raise CodecError("samples that are cut off or damaged") from error
 
 
-def _encode(name: str, cells: Sequence[float | None], resolution: float) -> bytes:
-    """One column's bytes."""
-    mantissa, exponent = _scale(name, resolution)
-    present = [_in_steps(name, cell, resolution) for cell in cells if cell is not None]
-    has_gaps = len(present) < len(cells)
-    scale = [*_varint(mantissa), exponent + EXPONENT_BIAS]
-    gaps = [byte for run in _runs_of(cells) for byte in _varint(run)] if has_gaps else []
-    if not present:
-        return bytes([GAPS | ALL_ZERO, *scale, *gaps])
-    predictor, seeds, residuals = min(_predictions(present), key=_cost)
-    k = _best_k(residuals)
-    seed_bytes = [byte for seed in seeds for byte in _varint(_zigzag(seed))]
-    head = bytes([predictor << 6 | GAPS * has_gaps | k, *scale, *gaps, *seed_bytes])
-    return head if k == ALL_ZERO else head + _rice(residuals, k)
+def choose_all(
+    step_us: int,
+    columns: Mapping[str, Cells],
+    resolution: Mapping[str, float],
+    bounds: Mapping[str, float],
+) -> dict[str, Chosen]:
+    """Every column's bits; first what others are foretold from."""
+    chosen: dict[str, Chosen] = {}
+    lat_deg = next((cell for cell in columns.get("lat", ()) if cell is not None), None)
+    for name in sorted(columns, key=lambda name: name in ALONG):
+        size, cells = resolution.get(name, 0.0), columns[name]
+        if not (0 < size < float("inf")):
+            raise CodecError(f"the column {name:.40} needs a resolution above 0")
+        if not all(cell is None or abs(cell / size) <= VALUE_MAX for cell in cells):
+            raise CodecError(f"the column {name:.40} has a value that is out of range")
+        way = Way(usual_step(name), name in ROUND)
+        if name in ALONG and lat_deg is not None and "speed" in chosen and "course" in chosen:
+            beside = Beside(step_us, chosen["speed"].told, chosen["course"].told, lat_deg, ALONG[name])
+            way = Way(usual_step(name), beside=beside)
+        chosen[name] = choose(cells, size, bounds.get(name, 0.0), way)
+    return chosen
 
 
-def _scale(name: str, resolution: float) -> tuple[int, int]:
-    """The resolution as mantissa and exponent of ten, exactly as it is written in decimals."""
-    if not (math.isfinite(resolution) and resolution > 0):
-        raise CodecError(f"the column {name:.40} needs a resolution above 0")
-    _, digits, exponent = Decimal(repr(float(resolution))).normalize().as_tuple()
-    assert isinstance(exponent, int)
-    if not -EXPONENT_BIAS <= exponent < EXPONENT_BIAS:
-        raise CodecError(f"the column {name:.40} has the resolution {resolution}, which is out of range")
-    return int("".join(map(str, digits))), exponent
+def _decode(bits: Reader) -> Columns:
+    """What stands behind the form."""
+    step_us, rest_us = (USUAL_STEP_US, 0) if bits.take(1) else (bits.take_number(), bits.take_number())
+    start, last, mask, more = (bits.take_number() for _ in range(4))
+    names = [SIGNALS[place] if place < len(SIGNALS) else f"{UNKNOWN}{place}" for place in _places(mask)]
+    total, count = len(names) + more, last + 1
+    if total > COLUMNS_MAX or count > COUNT_MAX or total * count > CELLS_MAX:
+        raise CodecError(f"samples of more than {CELLS_MAX} cells")
+    names += [_read_name(bits) for _ in range(more)]
+    found = {name: one.read(bits, count, usual_step(name)) for name in names}
+    bits.end()
+    if len(found) != total or rest_us >= step_us:
+        raise CodecError("samples with a column twice, or with times that cannot be")
+    told = {name: column.told() for name, column in found.items() if column.along is None}
+    told |= {name: _told_along(column, told) for name, column in found.items() if column.along is not None}
+    start_us = unzigzag(start) * step_us + rest_us
+    steps = {name: float(column.step * column.coarse) for name, column in found.items()}
+    return Columns(start_us, step_us, {name: told[name] for name in names}, steps)
 
 
-def _in_steps(name: str, cell: float, resolution: float) -> int:
-    """The value in whole steps of the resolution."""
-    steps = cell / resolution
-    if not abs(steps) <= VALUE_MAX:
-        raise CodecError(f"the column {name:.40} has the value {cell}, which is out of range")
-    return round(steps)
+def _told_along(column: Column, told: Mapping[str, Cells]) -> list[float | None]:
+    """A column that is reckoned from speed and course."""
+    assert column.along is not None
+    if "speed" not in told or "course" not in told:
+        raise CodecError("a column that goes along with others, which are not there")
+    moved = offsets(told["speed"], told["course"], column.along.scale, east=column.along.east)
+    return column.told(moved)
 
 
-def _runs_of(cells: Iterable[float | None]) -> list[int]:
-    """Lengths of the runs of rows, present and missing in turn, present first."""
-    runs = [0]
-    for cell in cells:
-        if (cell is not None) != (len(runs) % 2 == 1):
-            runs.append(0)
-        runs[-1] += 1
-    return runs
+def _places(mask: int) -> Iterator[int]:
+    return (place for place in range(mask.bit_length()) if mask >> place & 1)
 
 
-def _predictions(present: list[int]) -> list[tuple[int, list[int], list[int]]]:
-    """For each predictor: its number, the seeds in the head, the residuals as zigzag numbers."""
-    level = sorted(present)[len(present) // 2]
-    steps = [after - before for before, after in pairwise(present)]
-    bends = [after - before for before, after in pairwise(steps)]
-    return [
-        (PREVIOUS, present[:1], [_zigzag(step) for step in steps]),
-        (LINEAR, present[:1] + steps[:1], [_zigzag(bend) for bend in bends]),
-        (STEADY, [level], [_zigzag(number - level) for number in present]),
-    ]
+def _write_name(out: Writer, name: str) -> None:
+    spelt = name.encode()
+    if len(spelt) > NAME_BYTES_MAX:
+        raise CodecError(f"the name {name:.40} is longer than {NAME_BYTES_MAX} bytes")
+    out.put_number(len(spelt))
+    for byte in spelt:
+        out.put(byte, 8)
 
 
-def _cost(prediction: tuple[int, list[int], list[int]]) -> int:
-    """Bits of the seeds and residuals."""
-    _, seeds, residuals = prediction
-    k = _best_k(residuals)
-    return 8 * sum(len(_varint(_zigzag(seed))) for seed in seeds) + (0 if k == ALL_ZERO else _rice_bits(residuals, k))
-
-
-def _best_k(residuals: list[int]) -> int:
-    """The Rice parameter with the fewest bits; ALL_ZERO when no bits are needed."""
-    if not any(residuals):
-        return ALL_ZERO
-    mean_bits = (sum(residuals) // len(residuals)).bit_length()
-    return min(range(min(K_MAX, mean_bits) + 1), key=lambda k: _rice_bits(residuals, k))
-
-
-def _rice_bits(residuals: list[int], k: int) -> int:
-    return sum((u >> k) + 1 + k if u >> k < ESCAPE else ESCAPE + ESCAPE_BITS for u in residuals)
-
-
-def _rice(residuals: list[int], k: int) -> bytes:
-    """The residuals' bits as whole bytes."""
-    bits = length = 0
-    for u in residuals:
-        high = u >> k
-        if high < ESCAPE:
-            code, size = ((1 << high) - 1) << (k + 1) | u & ((1 << k) - 1), high + 1 + k
-        else:
-            code, size = ((1 << ESCAPE) - 1) << ESCAPE_BITS | u, ESCAPE + ESCAPE_BITS
-        bits, length = bits << size | code, length + size
-    spare = -length % 8
-    return (bits << spare).to_bytes((length + spare) // 8, "big")
-
-
-def _decode(data: bytes, count: int) -> tuple[list[float | None], float]:
-    """One column's values and resolution; IndexError when the data end too early, CodecError when they cannot be."""
-    predictor, k = data[0] >> 6, data[0] & 31
-    mantissa, at = _read_varint(data, 1)
-    exponent, at = data[at] - EXPONENT_BIAS, at + 1
-    runs = [count]
-    if data[0] & GAPS:
-        runs, at = _read_runs(data, at, count)
-    total = sum(runs[::2])
-    numbers: list[int] = []
-    if total:
-        numbers, at = _read_numbers(data, at, predictor, k, total)
-    if at != len(data) or predictor > LINEAR or not mantissa:
-        raise CodecError("a column with an unknown predictor, without a resolution, or with bytes left over")
-    rows = iter([_times(number, mantissa, exponent) for number in numbers])
-    cells = [next(rows) if place % 2 == 0 else None for place, run in enumerate(runs) for _ in range(run)]
-    return cells, _times(1, mantissa, exponent)
-
-
-def _read_numbers(data: bytes, at: int, predictor: int, k: int, total: int) -> tuple[list[int], int]:
-    """The column's `total` values in steps, and where the data end."""
-    seed_count = 1 if predictor != LINEAR or total == 1 else 2
-    seeds = []
-    for _ in range(seed_count):
-        u, at = _read_varint(data, at)
-        seeds.append(_unzigzag(u))
-    left = total if predictor == STEADY else total - seed_count
-    residuals, at = ([0] * left, at) if k == ALL_ZERO else _read_rice(data, at, k, left)
-    if predictor == STEADY:
-        return [seeds[0] + residual for residual in residuals], at
-    numbers = seeds[:1]
-    step = seeds[1] if seed_count == 2 else 0
-    numbers += [seeds[0] + step] if seed_count == 2 else []
-    for residual in residuals:
-        step = step + residual if predictor == LINEAR else residual
-        numbers.append(numbers[-1] + step)
-    return numbers, at
-
-
-def _read_rice(data: bytes, at: int, k: int, total: int) -> tuple[list[int], int]:
-    """`total` residuals from the bits at byte `at`, and the byte behind them."""
-    bits = "".join(f"{byte:08b}" for byte in data[at:])
-    place, residuals = 0, []
-    for _ in range(total):
-        zero = bits.find("0", place, place + ESCAPE)
-        if zero < 0:
-            head, size = 0, ESCAPE_BITS
-            place += ESCAPE
-        else:
-            head, size = zero - place, k
-            place = zero + 1
-        if place + size > len(bits):
-            raise IndexError(place)
-        low = int(bits[place : place + size] or "0", 2)
-        residuals.append(_unzigzag(low if zero < 0 else head << k | low))
-        place += size
-    return residuals, at + (place + 7) // 8
-
-
-def _read_runs(data: bytes, at: int, count: int) -> tuple[list[int], int]:
-    runs: list[int] = []
-    while sum(runs) < count:
-        run, at = _read_varint(data, at)
-        if not run and runs:
-            raise CodecError("a column with an empty run")
-        runs.append(run)
-    if sum(runs) != count:
-        raise CodecError("a column whose runs are longer than the chunk")
-    return runs, at
-
-
-def _times(number: int, mantissa: int, exponent: int) -> float:
-    """Number times mantissa times ten to the exponent, rounded once."""
-    return number * mantissa / 10**-exponent if exponent < 0 else float(number * mantissa * 10**exponent)
-
-
-def _zigzag(number: int) -> int:
-    return number * 2 if number >= 0 else -number * 2 - 1
-
-
-def _unzigzag(u: int) -> int:
-    return u >> 1 if u & 1 == 0 else -(u >> 1) - 1
-
-
-def _varint(number: int) -> list[int]:
-    """Seven bits a byte, the lowest first."""
-    groups = [number & 127]
-    while number := number >> 7:
-        groups[-1] |= 128
-        groups.append(number & 127)
-    return groups
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number at byte `at`, and where the next thing begins; at most 64 bits."""
-    number = 0
-    for shift in range(0, 70, 7):
-        number |= (data[at] & 127) << shift
-        at += 1
-        if data[at - 1] < 128:
-            return number, at
-    raise CodecError("a column with a number that is too long")
+def _read_name(bits: Reader) -> str:
+    return bytes(bits.take(8) for _ in range(bits.take_number())).decode()

@@ -11,6 +11,7 @@ from agent.rules import Detect
 from agent.settings_notice import Notice
 from agent.settings_obd import Elm, Obd
 from agent.settings_power import Power
+from agent.settings_samples import Bounds
 from agent.settings_sensors import Gnss, Imu, Indicator, Supply
 
 
@@ -91,6 +92,11 @@ class Samples(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     signals: Annotated[tuple[str, ...], Meta(description="signals kept, at 1 Hz")] = (
         "speed", "rpm", "throttle", "load", "coolant", "fuel", "accel_x", "accel_y", "accel_z", "lat", "lon", "course",
     )  # fmt: skip
+    mode: Annotated[
+        Literal["exact", "bounded"],
+        Meta(description="as exact as the sensors, or within samples.bounds for a third of the data"),
+    ] = "exact"
+    bounds: Bounds = Bounds()
 
 
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

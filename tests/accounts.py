@@ -20,7 +20,7 @@ def drive(book: Ledger, t_us: int) -> list[Record]:
     """One trip of two minutes: start, samples, an event, health, samples, end, and the seal that follows it."""
     start = book.number("trip_start", t_us, {"start_us": t_us - 5_000_000})
     trip = start[0].seq
-    body = {"trip": trip, "columns": {"speed": bytes(20)}}
+    body = {"trip": trip, "columns": bytes(20)}
     records = start + book.number("samples", t_us + 60_000_000, body)
     records += book.number("event", t_us + 70_000_000, {"event": "harsh_braking", "trip": trip, "start_us": t_us + 1})
     records += book.number("health", t_us + 71_000_000, {"turns": 3})
