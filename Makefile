@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak powercut-block clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -43,11 +43,21 @@ fuzz: .venv/.has-test ## fuzz the core with clang's libFuzzer for FUZZ_S seconds
 fuzz-awake: .venv/.has-test ## plant bugs in a copy of the core: the fuzzer finds each within FUZZ_S seconds (60)
 	@$(BIN)/python -m tests.native.fuzz awake $(or $(FUZZ_S),60)
 
+fuzz-codec: .venv/.has-test ## damage FUZZ bodies and records (1000000): nothing but a CodecError may come (15 min)
+	@nice $(BIN)/python -m tests.fuzz_codec $(or $(FUZZ),1000000)
+
+fuzz-rooms: .venv/.has-test ## spoilt bytes, FUZZ for each room that reads what strangers wrote (100000; 10 min)
+	@nice $(BIN)/python -m tests.fuzz_rooms $(or $(FUZZ),100000)
+
+sizes: .venv/.has-test ## what an hour of samples costs, exact and bounded, beside JSON, msgpack and deflate (1 min)
+	@nice $(BIN)/python -m tests.sample_sizes
+
 spoil: .venv/.has-test ## spoil SPOIL descriptions of a bus (2000): each loads, or is refused in one line
 	@nice $(BIN)/python -m tests.mutations $(or $(SPOIL),2000)
 
 golden: .venv/.has-test ## write what the golden drives are expected to give anew: look at the difference
 	@$(BIN)/python -m tests.golden_drives && $(BIN)/python -m tests.native.fuzz hear
+	@$(BIN)/python -m hil run all --place process --write
 
 mutants: .venv/.has-test ## change the core in one place at a time: does a test notice? 400 places, ALL=1: every one
 	@$(BIN)/python -m tests.native.mutants $(if $(ALL),--all) $(ARGS)
@@ -85,6 +95,26 @@ hil: .venv/.has-test ## every scenario of the bench where it can run, into out/h
 
 hil-awake: .venv/.has-test ## plant a defect for each fault of the bench: does it turn red?
 	@$(BIN)/python -m tests.hil_defects $(ARGS)
+
+hil-qemu: .venv/.has-test ## drivers and scenarios on real controllers, emulated in QEMU (5 min)
+	@sh .ci/need qemu
+	@$(BIN)/python -m hil.qemu_kernel
+	@mkdir -p out
+	@$(BIN)/python -m tests.in_qemu
+	@$(BIN)/python -m hil run controller-asks controller-drive controller-quiet --junit out/hil-qemu.xml
+
+hil-shifted: .venv/.has-test ## every fault at another time of its drive: counts and conservation hold (10 min)
+	@sh .ci/need tests
+	@$(BIN)/python -m tests.hil_shifted $(ARGS)
+
+soak: .venv/.has-test ## full buses for SOAK_MIN minutes (60): nothing lost, memory flat, latency as a histogram
+	@sh .ci/need tests
+	@$(BIN)/python -m hil soak --minutes $(or $(SOAK_MIN),60) $(ARGS)
+
+powercut-block: .venv/.has-test ## power cuts at any write of the disk, thousands, in a kernel that comes along (5 min)
+	@sh .ci/need tests
+	@mkdir -p out
+	@nice $(BIN)/python -m tests.power_cuts $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,8 +19,10 @@ from drivers.pick import Picked, picked
 from drivers.rack import Opener, Rack
 from drivers.source import Source
 
-BUS_OFF, RESTARTED = 0x40, 0x100
-"""Error classes of the kernel's error frames (linux/can/error.h)."""
+GAVE_WAY, BUS_OFF, RESTARTED, COUNTED = 0x02, 0x40, 0x100, 0x200
+"""Error classes of the kernel's error frames (linux/can/error.h). A controller that lost the arbitration has met no
+error: many tell of it each time, and questions, which have low priority, lose it often. The last is no class: it says
+that the controller's counters stand beside."""
 
 CENSUS_INPUTS = 64
 """So many inputs of a batch are looked at while a bus is searched for."""
@@ -170,7 +172,7 @@ class Asking:
         line.source = source
         for _, _, identifier, flags, _ in frames:
             if flags & ERROR:
-                line.errors += 1
+                line.errors += bool(identifier & ~(GAVE_WAY | COUNTED))
                 line.is_bus_off = bool(identifier & BUS_OFF) or (line.is_bus_off and not identifier & RESTARTED)
             else:
                 line.is_bus_off = False

@@ -31,6 +31,9 @@ CERTIFICATE_FAULTS = {
 }
 """By OpenSSL's X509_V_ERR number, `man verify`."""
 
+NOT_YET_VALID = 9
+"""This one passes without anybody's help, as soon as the clock is right."""
+
 FAILURES: tuple[tuple[type[OSError], str], ...] = (
     (ssl.SSLError, "does not speak TLS as it should; set mqtt.port to its TLS port, or mqtt.tls = false"),
     (
@@ -151,7 +154,7 @@ def explain_failure(broker: str, error: OSError) -> LinkDown:
     """Why no connection came about, or why it broke, in a sentence with the fix."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = CERTIFICATE_FAULTS.get(error.verify_code, f"is not accepted here: {error.verify_message}")
-        return LinkDown(f"the certificate of {broker} {fault}")
+        return LinkDown(f"the certificate of {broker} {fault}", is_auth=error.verify_code != NOT_YET_VALID)
     if isinstance(error, ssl.SSLError) and any(alert in str(error.reason) for alert in ALERTS):
         why = str(error.reason).lower().replace("_", " ")
         fix = "set mqtt.cert_file and mqtt.key_file to one that it trusts"

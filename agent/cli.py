@@ -45,12 +45,16 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = add(commands, "run", "the daemon: read the car, keep its trips, deliver them", _run)
     add_settings(parser)
+    parser.add_argument(
+        "--recorded", action="append", default=[], type=Path, metavar="FILE",
+        help="for the bench: a recording in place of every device, with its own stamps, as fast as it goes",
+    )  # fmt: skip
 
 
 def _run(asked: argparse.Namespace) -> int:
     from agent import run
 
-    return run.run(machine(asked))
+    return run.run(machine(asked), asked.recorded)
 
 
 def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -145,7 +149,11 @@ def _trips_export(asked: argparse.Namespace) -> int:
 def _add_verify(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = add(commands, "verify", "chain, seals, completeness: what holds and what does not", _verify)
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="exported or received records, or a terminal's store"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="exported or received records, a terminal's store, or a folder",
     )
     parser.add_argument("--key", metavar="HEX", help="the device's public key, when it is known from elsewhere")
     parser.add_argument("--json", action="store_true", help="for scripts")

@@ -4,9 +4,12 @@ import ctypes
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.hours import Dated
+
+if TYPE_CHECKING:
+    from drivers.recorded import Recorded
 
 STEP_US = 100_000
 """A wall clock that moved this much against boot time was stepped."""
@@ -90,13 +93,37 @@ def stamp() -> Stamp:
     return Stamp(_kernel_boot(), reading.boot_us, None if reading.u_us is None else reading.utc_us)
 
 
+class _Hands:
+    """What tells the time of this process: the kernel, or a recording in place of a car (`tbox run --recorded`)."""
+
+    recorded: "Recorded | None" = None
+    ahead_us: int = 0
+    """What makes the recording's time UTC."""
+
+
+def follow(recorded: "Recorded | None") -> None:
+    """From now on time is where this recording is; None: the kernel's again. Nothing else may be read meanwhile."""
+    _Hands.recorded = recorded
+    if recorded is not None:
+        _Hands.ahead_us = 0 if recorded.is_utc else time.time_ns() // 1000 - recorded.start_us
+
+
+def followed() -> "Recorded | None":
+    """The recording that tells the time; None: the kernel does."""
+    return _Hands.recorded
+
+
 def boot_us() -> int:
     """Microseconds since the kernel started, suspend included (CLOCK_BOOTTIME). Never steps."""
+    if _Hands.recorded is not None:
+        return _Hands.recorded.now_us()
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 def utc_us() -> int:
     """Microseconds since 1970 UTC, as the wall clock has it now."""
+    if _Hands.recorded is not None:
+        return _Hands.recorded.now_us() + _Hands.ahead_us
     return time.time_ns() // 1000
 
 
@@ -104,7 +131,7 @@ def read_clocks() -> Reading:
     """Both clocks at one instant: the closest of a few tries, so that a switch to another process does no harm."""
     pairs = ((boot_us(), utc_us(), boot_us()) for _ in range(TRIES))
     before_us, wall_us, after_us = min(pairs, key=lambda pair: pair[2] - pair[0])
-    error_us = _kernel_error_us()
+    error_us = _kernel_error_us() if _Hands.recorded is None else None
     if error_us is not None:
         error_us += after_us - before_us
     return Reading((before_us + after_us) // 2, wall_us, error_us, "system" if error_us is None else "ntp")

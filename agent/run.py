@@ -3,22 +3,30 @@
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent import __version__, maps, terms
+from agent import __version__, clock, maps, terms
 from agent.app import Agent
-from agent.errors import SettingsError
-from agent.outbox import STORE_NAME, Outbox
+from agent.errors import InputError, SettingsError
+from agent.outbox import Outbox
 from agent.settings import Settings
+from agent.store import STORE_NAME
+from drivers.errors import RecordingError
 
 log = logging.getLogger("tbox")
 
 
-def run(settings: Settings) -> int:
-    """The command: everything is checked before anything runs. SettingsError, StorageError, or 0 after a stop."""
+def run(settings: Settings, recordings: Sequence[Path] = ()) -> int:
+    """The command: everything is checked before anything runs. SettingsError, StorageError, or 0 after a stop.
+
+    `recordings` stand for the car, as fast as they are read, and tell the time: where no device is named. InputError.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    if not has_source(settings):
+    if recordings:
+        _follow(settings, recordings)
+    elif not has_source(settings):
         raise SettingsError('nothing to read: add a [[can]] table, e.g. channel = "can0" (see config/tbox.toml)')
     table = maps.load(Path(settings.vehicle.map), in_child=True)
     if table.data and not maps.is_trusted(Path(settings.vehicle.map)):
@@ -29,12 +37,29 @@ def run(settings: Settings) -> int:
     outbox = Outbox.open(state_dir / STORE_NAME, settings.store.budget_mb * 1_000_000)
     for report in outbox.reports:
         log.warning("%s", report)
+    stops: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda asked, _: stops.append(asked))  # while it is being built: it ends in order after
     agent = Agent(settings, table, outbox)
-    signal.signal(signal.SIGTERM, agent.stop)
-    signal.signal(signal.SIGINT, agent.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, agent.stop)
+    if stops:
+        agent.stop()
     log.info("tbox %s, device %s, boot %d", __version__, agent.device, agent.boot)
     agent.run()
     return 0
+
+
+def _follow(settings: Settings, recordings: Sequence[Path]) -> None:
+    """From here on time is the recordings'."""
+    if has_source(settings):
+        raise SettingsError("--recorded is for a terminal without devices: these settings name some; take them out")
+    from drivers.recorded import recorded  # noqa: PLC0415  (no terminal in a car has it in memory)
+
+    try:
+        clock.follow(recorded(recordings))
+    except RecordingError as why:
+        raise InputError(str(why)) from None
 
 
 def has_source(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import clock
 from agent.errors import SettingsError
 from agent.listening import Listening
 from agent.openers import can_opener, elm_opener, sensors
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def open_rack(settings: Settings, table: Table, wake_fds: tuple[int, ...]) -> Rack:
-    """Every source the settings name; SettingsError for one that cannot exist. A bus only listens yet."""
+    """Every source the settings name; SettingsError for one that cannot exist. A bus only listens yet.
+
+    A recording that tells the time is the only one.
+    """
+    if (recorded := clock.followed()) is not None:
+        return Rack({"recording": lambda: recorded}, wake_fds)
     openers: dict[str, Opener] = {can.channel: can_opener(can, table) for can in settings.can}
     openers |= {elm.port: elm_opener(settings, elm, table) for elm in settings.elm}
     openers |= sensors(settings)

@@ -33,9 +33,7 @@ def _within(given: Path) -> list[Path]:
     store = given / STORE_NAME
     found = [store] if store.is_file() else sorted(path for path in given.glob("[!.]*") if path.is_file())
     if not found:
-        raise InputError(
-            f"{given}: there is no file in it; name a state folder, or one of exported or received files"
-        )
+        raise InputError(f"{given}: there is no file in it; name a state folder, or one of exported or received files")
     return found
 
 

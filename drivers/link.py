@@ -10,6 +10,12 @@ from drivers.errors import DeviceError
 
 IP_S = 5.0
 RESTART_MS = 1000
+FIXES = {
+    "out of domain": "its controller cannot have this bit rate.",
+    "not supported": "its driver does not know one of these modes.",
+    "not permitted": "this process needs CAP_NET_ADMIN.",
+}
+"""What helps, by what the kernel says; anything else is no CAN link of this name."""
 
 
 def set_up(channel: str, bitrate: int, *, listen_only: bool) -> None:
@@ -28,7 +34,7 @@ def _ip(channel: str, *words: str) -> None:
         raise DeviceError(f"{channel}: cannot be set up: {why}: is iproute2 installed?") from why
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or ["ip says nothing"]
+        fix = next((fix for words, fix in FIXES.items() if words in said[-1]), "is it plugged in, and a CAN link?")
         raise DeviceError(
-            f"{channel}: cannot be set up: {said[-1]}: is it plugged in, and has this process CAP_NET_ADMIN? Else "
-            f"can.setup = false, and: {' '.join(command)}"
+            f"{channel}: cannot be set up: {said[-1]}: {fix} Else can.setup = false, and: {' '.join(command)}"
         )

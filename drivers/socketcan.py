@@ -5,6 +5,7 @@ What is sent goes through C as well (tbox_can_send): the guard's verdict and the
 
 import errno
 import os
+import socket
 
 import can
 
@@ -16,6 +17,9 @@ from drivers.guard import FRAME_BYTES_MAX, REASONS, Guard
 ROOM = 256
 """Inputs taken at once; more wait in the kernel, whose counter tells when it ran full."""
 
+RECEIVE_BYTES = 4 * 2**20
+"""Room asked of the kernel for frames that wait. It gives net.core.rmem_max at most, 0.14 s of a full classic bus where
+nobody raised it: that sysctl decides how long the agent may be held up without a loss."""
 
 BUSY = (errno.ENOBUFS, errno.EAGAIN)
 """How a full queue of frames to send shows."""
@@ -33,6 +37,8 @@ class SocketCan:
         self._self = ffi.new("tbox_can_t *")
         self._room = bytearray(ROOM * INPUT_BYTES)
         self._inputs = ffi.from_buffer("uint8_t[]", self._room, require_writable=True)
+        with socket.socket(fileno=os.dup(self._fd)) as own:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         lib.tbox_can_init(self._self, self._fd, number)
 
     def fileno(self) -> int:

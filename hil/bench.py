@@ -13,7 +13,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = Path(__file__).with_name("demo.toml")
-STOP_S = 10.0
+STOP_S = 30.0
 DATAGRAM_BYTES = 4096
 
 
@@ -84,11 +84,11 @@ class Notices:
 class Agent:
     """`tbox run` as a process of its own; what it writes goes to `log`."""
 
-    def __init__(self, settings: Path, notices: Notices, log: Path) -> None:
+    def __init__(self, settings: Path, notices: Notices, log: Path, more: Sequence[str] = ()) -> None:
         self.log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 # our own words
-                [*agent_command(), "run", "--config", str(settings)],
+                [*agent_command(), "run", "--config", str(settings), *more],
                 cwd=ROOT,
                 env={**os.environ, "NOTIFY_SOCKET": str(notices.path)},
                 stdin=subprocess.DEVNULL,
@@ -96,6 +96,11 @@ class Agent:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def exit_code(self) -> int | None:
         """None while it runs."""

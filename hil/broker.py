@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from hil.tls import GOOD, Certificates, TlsError
 
 HOST = "127.0.0.1"
 SBIN = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -30,17 +32,34 @@ class BrokerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A running broker. `version` is the MQTT version it speaks."""
+    """A running broker. `version` is the MQTT version it speaks, `doors` say where.
+
+    With certificates it speaks TLS at `port` and lets in the terminal only; the bench itself listens at `inner_port`.
+    """
 
     name: str
     version: str
-    port: int
+    doors: "Doors"
     process: subprocess.Popen[bytes]
     folder: Path
 
-    def again(self) -> "Broker":
-        """Another one on the same port, once this one has been stopped: it knows nobody. BrokerError."""
-        return _started(self.folder, self.port, is_embedded=self.name == "amqtt")
+    @property
+    def port(self) -> int:
+        """Where the terminal comes in."""
+        return self.doors.port
+
+    @property
+    def inner_port(self) -> int:
+        """Where the bench does."""
+        return self.doors.inner_port
+
+    def again(self, shown: str = "") -> "Broker":
+        """Another one at the same doors, once this one has been stopped: it knows nobody. BrokerError.
+
+        `shown`: with which of hil/tls.py's certificates it proves itself; empty: the same.
+        """
+        doors = replace(self.doors, shown=shown or self.doors.shown)
+        return _started(self.folder, doors, is_embedded=self.name == "amqtt")
 
     def stop(self) -> None:
         """End it; it keeps nothing."""
@@ -50,6 +69,24 @@ class Broker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Ports on the loopback; the same one twice without TLS. `shown`: the broker's certificate."""
+
+    port: int
+    inner_port: int
+    certificates: Certificates | None = None
+    shown: str = GOOD
+
+    def lines(self, shown: str) -> str:
+        """As mosquitto's settings have them, with this certificate. TlsError."""
+        inner = f"listener {self.inner_port} {HOST}\n"
+        if self.certificates is None:
+            return inner
+        whose = "user root\n" if os.geteuid() == 0 else ""  # who else could not read the key
+        return f"{whose}{inner}listener {self.port} {HOST}\n{self.certificates.listener(shown)}"
 
 
 def free_port() -> int:
@@ -65,38 +102,46 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *SBIN)))
 
 
-def start(folder: Path, *, embedded: bool = False) -> Broker:
+def start(folder: Path, *, embedded: bool = False, certificates: Certificates | None = None) -> Broker:
     """A broker that takes connections when this returns; `folder` holds its settings and log. BrokerError."""
     is_embedded = embedded or find_mosquitto() is None
+    if certificates is not None and is_embedded:
+        raise BrokerError("TLS needs mosquitto: apt-get install mosquitto")
     for attempt in range(1, ATTEMPTS + 1):
+        inner_port = free_port()
+        port = inner_port if certificates is None else free_port()
         try:
-            return _started(folder, free_port(), is_embedded=is_embedded)
+            return _started(folder, Doors(port, inner_port, certificates), is_embedded=is_embedded)
         except BrokerError:
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("ATTEMPTS is at least 1")
 
 
-def _started(folder: Path, port: int, *, is_embedded: bool) -> Broker:
-    """One that takes connections on this port. BrokerError."""
+def _started(folder: Path, doors: Doors, *, is_embedded: bool) -> Broker:
+    """One that takes connections at these doors. BrokerError."""
     mosquitto, log = find_mosquitto(), folder / "broker.log"
-    command = _amqtt(port) if is_embedded or mosquitto is None else _mosquitto(mosquitto, port, folder)
+    command = _amqtt(doors.port) if is_embedded or mosquitto is None else _mosquitto(mosquitto, doors, folder)
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 # our own words
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     name, version = ("amqtt", "3.1.1") if is_embedded else ("mosquitto", "5")
-    broker = Broker(name, version, port, process, folder)
+    broker = Broker(name, version, doors, process, folder)
     if not _is_up(broker):
         broker.stop()
         raise BrokerError(f"{name} did not start; it said: {log.read_text(errors='replace')[-500:].strip()}")
     return broker
 
 
-def _mosquitto(path: str, port: int, folder: Path) -> list[str]:
-    """The command for mosquitto, after writing its settings."""
+def _mosquitto(path: str, doors: Doors, folder: Path) -> list[str]:
+    """The command for mosquitto, after writing its settings. BrokerError."""
     settings = folder / "mosquitto.conf"
-    settings.write_text(f"listener {port} {HOST}\nallow_anonymous true\npersistence false\nlog_dest stderr\n")
+    try:
+        lines = doors.lines(doors.shown)
+    except TlsError as why:
+        raise BrokerError(str(why)) from None
+    settings.write_text(f"allow_anonymous true\npersistence false\nlog_dest stderr\n{lines}")
     return [path, "-c", str(settings)]
 
 
@@ -109,7 +154,8 @@ def _is_up(broker: Broker) -> bool:
     give_up_s = time.monotonic() + START_S
     while time.monotonic() < give_up_s and broker.process.poll() is None:
         try:
-            socket.create_connection((HOST, broker.port), timeout=1).close()
+            for port in (broker.inner_port, broker.port):
+                socket.create_connection((HOST, port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -23,10 +23,10 @@ Say = Callable[[str], None]
 class Boot:
     """One boot, as a process of its own. What it leaves is in `folder`: NAME.json for each scenario."""
 
-    def __init__(self, scenarios: Sequence[str], folder: Path, limit_s: float) -> None:
+    def __init__(self, scenarios: Sequence[str], folder: Path, limit_s: float, module: str = "hil.in_kernel") -> None:
         self._said, self._told = folder / "said", 0
         self._process = subprocess.Popen(  # noqa: S603 # our own words
-            [sys.executable, "-m", "hil.in_kernel", "--limit", str(limit_s), "--out", str(folder), *scenarios],
+            [sys.executable, "-m", module, "--limit", str(limit_s), "--out", str(folder), *scenarios],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
         )

@@ -1,18 +1,21 @@
 """Place `process`: the car's frames, or rows, as fast as they can be made, through `tbox replay`: hours in seconds."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from hil.bench import MAP, run_agent
+from hil import recorded
 from hil.broadcast import Broadcast, rows
+from hil.broker import BrokerError
 from hil.bus_faults import BusFaults, Stray
 from hil.drive import State
-from hil.outcome import Outcome, TruthRow, event_found, trip_found, truth_row
-from hil.road import Moment, moments
+from hil.outcome import Outcome, TruthRow, truth_row
+from hil.recorded import RecordedError
+from hil.rehearsal import RehearsalError, rehearse
+from hil.replaying import Replayed, ReplayError, mapped, replay
+from hil.road import Moment, lasts_s, moments
 from hil.scenario_file import Scenario
+from hil.terminal import TerminalError
 
 TRUTH_ROWS = 2000
 """About so many rows of what the car really did are kept for the page."""
@@ -21,35 +24,46 @@ Say = Callable[[str], None]
 
 
 def run(scenario: Scenario, name: str, seed: int, folder: Path, say: Say) -> Outcome:
-    """Drive it into a file, replay that, read what came of it."""
-    begin_s = time.monotonic()
-    watch = _Watch()
-    recording = folder / ("drive.csv" if scenario.feed == "rows" else "drive.log")
-    say("driving")
-    with recording.open("w", encoding="ascii", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in _lines(scenario, seed, watch))
-    say(f"replaying {watch.last.time_s:.0f} s")
-    told = folder / "told.jsonl"
-    words = ["replay", str(recording), "--json", str(told)]
-    words += [] if scenario.feed == "rows" else ["--vehicle", str(MAP)]
-    words += [f"--set={key}={_toml(setting)}" for key, setting in scenario.settings.items()]
-    done = run_agent(words)
-    trouble = "" if done.returncode == 0 else f"tbox replay ended with {done.returncode}: {done.stderr.strip()}"
-    records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
-    counters = next((record for record in records if record["record"] == "counters"), None)
+    """Drive it into a file, replay that, read what came of it; where it is asked for, also through `tbox run`."""
+    begin_s, watch = time.monotonic(), _Watch()
+    other, live, trouble, told = None, None, "", Replayed()
+    try:
+        paths = made(scenario, seed, watch, folder, say)
+        settings = mapped(scenario)
+        say(f"replaying {watch.last.time_s or lasts_s(scenario):.0f} s")
+        told = replay(paths, settings, folder)
+        if scenario.expect.same_as_replay:
+            say("the same through tbox run")
+            other, live = rehearse(paths, settings, len(told.trips))
+    except (ReplayError, RecordedError, RehearsalError, TerminalError, BrokerError) as why:
+        trouble = str(why)
     return Outcome(
         scenario=name,
         place="process",
         seed=seed,
         took_s=round(time.monotonic() - begin_s, 3),
-        drive_s=watch.last.time_s,
-        events=tuple(event_found(told, *_times_s(told)) for told in records if told["record"] == "event"),
-        trips=tuple(trip_found(told, *_times_s(told)) for told in records if told["record"] == "trip"),
-        counters=_conserved(counters) if counters else {},
-        not_judged=dict(counters["not_judged"]) if counters else {},
-        truth=watch.kept(),
+        drive_s=lasts_s(scenario) if scenario.recording and not trouble else watch.last.time_s,
+        events=told.events,
+        trips=told.trips,
+        counters=told.counters,
+        not_judged=told.not_judged,
+        truth=() if scenario.recording else watch.kept(),
+        live=live,
+        other=other,
         trouble=trouble,
     )
+
+
+def made(scenario: Scenario, seed: int, watch: "_Watch", folder: Path, say: Say) -> list[Path]:
+    """What is replayed: the drive, written down, or parts of recordings. RecordedError."""
+    if scenario.recording:
+        say("cutting the recording")
+        return recorded.write(scenario.recording, folder)
+    recording = folder / ("drive.csv" if scenario.feed == "rows" else "drive.log")
+    say("driving")
+    with recording.open("w", encoding="ascii", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in _lines(scenario, seed, watch))
+    return [recording]
 
 
 class _Watch:
@@ -86,7 +100,8 @@ def _candump(scenario: Scenario, seed: int, watch: _Watch) -> Iterator[str]:
         for stray in strays.until(moment.time_s):
             yield stray_line(stray)
         stamp = f"({moment.time_s:.6f}) can0 "
-        for identifier, data in broadcast.frames(moment):
+        frames = broadcast.frames(moment)
+        for identifier, data in [] if strays.is_off(moment.time_s) else frames:
             yield f"{stamp}{identifier:03X}#{data.hex().upper()}"
 
 
@@ -94,19 +109,3 @@ def stray_line(stray: Stray) -> str:
     """A stray as candump writes it; an error frame has the error bit in its identifier."""
     number = f"{0x20000000 | stray.identifier:08X}" if stray.is_error else f"{stray.identifier:03X}"
     return f"({stray.time_s:.6f}) can0 {number}#{stray.data.hex().upper()}"
-
-
-def _toml(setting: bool | float | str) -> str:
-    """A setting as --set takes it."""
-    return json.dumps(setting)
-
-
-def _times_s(record: dict[str, Any]) -> tuple[float, float]:
-    """When it began and ended."""
-    return record["start_s"], record["end_s"]
-
-
-def _conserved(counters: dict[str, Any]) -> dict[str, int]:
-    """The frame counters, as a seal states them."""
-    told = {name: counters[name] for name in ("decoded", "unmapped", "dropped")}
-    return {"in": counters["frames_in"], **told, "rejected": sum(counters["rejected"].values())}

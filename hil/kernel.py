@@ -20,7 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KERNEL = "linux.uml"
-MODULES = ("drivers/net/can/dev/can-dev", "net/can/can", "net/can/can-raw", "drivers/net/can/vcan")
+MODULES = (
+    *("drivers/net/can/dev/can-dev", "net/can/can", "net/can/can-raw", "drivers/net/can/vcan"),
+    *("net/can/can-gw", "net/can/j1939/can-j1939", "drivers/net/can/slcan/slcan", "drivers/net/can/vxcan"),
+)
 MODULE_ROOT = Path("/usr/lib/uml/modules")
 NO_WIDE_REGISTERS = "glibc.cpu.hwcaps=" + ",".join(
     f"-{name}"
@@ -29,6 +32,9 @@ NO_WIDE_REGISTERS = "glibc.cpu.hwcaps=" + ",".join(
         *("XSAVE", "XSAVEC", "ERMS", "EVEX"),
     )
 )
+
+NO_WIDE_SUMS = "~0x1c00100000000000:0"
+"""The same for OpenSSL: bits of CPUID that it must not see (OPENSSL_ia32cap(3): AVX, OSXSAVE, XSAVE, FMA; leaf 7)."""
 
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 SYS_PTRACE, PTRACE_GETREGSET, PTRACE_SETREGSET = 101, 0x4204, 0x4205
@@ -119,11 +125,25 @@ def run(
     )
 
 
+def is_inside() -> bool:
+    """Whether this is the kernel that came along: root in there can harm nobody."""
+    return "User Mode Linux" in Path("/proc/cpuinfo").read_text()
+
+
+def load(*names: str) -> None:
+    """Called in there: these modules, in this order, each unless it is there."""
+    root = _modules()
+    assert root is not None, "nobody is in there without"
+    for name in names:
+        if not Path("/sys/module", Path(name).name.replace("-", "_")).exists():
+            subprocess.run(["insmod", str(root / f"{name}.ko")], check=True)  # noqa: S603, S607 # ours, as PATH has it
+
+
 def _init(words: Sequence[str], folder: Path, links: Sequence[str], environment: Mapping[str, str]) -> str:
     """The first process in there."""
     root = _modules()
     assert root is not None, "is_here() first"
-    told = {"GLIBC_TUNABLES": NO_WIDE_REGISTERS, **environment}
+    told = {"GLIBC_TUNABLES": NO_WIDE_REGISTERS, "OPENSSL_ia32cap": NO_WIDE_SUMS, **environment}
     return INIT.format(
         environment=" ".join(f"{name}={shlex.quote(text)}" for name, text in told.items()),
         folder=folder,

@@ -1,6 +1,6 @@
 """Live places: the unmodified agent on a bus that the scenario's car drives in real time, a broker, what arrives there.
 
-    python -m hil.live SCENARIO.toml:SEED... --out FOLDER [--pty]     (what the kernel that comes along runs)
+    python -m hil.live SCENARIO.toml:SEED... --out FOLDER [--car END --terminal END]     (what a kernel runs inside)
 
 Each leaves `NAME.json` in the folder, as hil/outcome.py describes it.
 """
@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from agent.codec import Record
 from hil import broker as brokers
+from hil import controller, tls
 from hil.bench import CarProcess, Staged
 from hil.books import Books, boot_us
 from hil.live_faults import LiveFaults
@@ -23,8 +25,11 @@ from hil.outcome import Outcome
 from hil.relay import Relay
 from hil.road import lasts_s
 from hil.scenario_file import Scenario, read
+from hil.site import Site
 from hil.subscriber import Subscriber
 from hil.terminal import Plug, Terminal, TerminalError
+from hil.wire import VCAN, parse_end
+from hil.wired_box import Box, BoxBooks
 
 START_S = 30.0
 TURN_S = 0.05
@@ -45,24 +50,36 @@ class LiveError(Exception):
 class Live(Staged):
     """Everything that runs for one scenario."""
 
-    def __init__(self, scenario: Scenario, path: Path, seed: int, *, is_pty: bool) -> None:
-        self.scenario, self._path, self._seed, self._is_pty = scenario, path, seed, is_pty
-        self.books = Books()
+    def __init__(self, scenario: Scenario, path: Path, seed: int, site: Site) -> None:
+        self.scenario, self._path, self._seed, self._site = scenario, path, seed, site
+        self.link = ""
+        """How the terminal's link stood at last, in words."""
+        self.books: Books = BoxBooks(site.device) if site.is_box else Books()
 
     def _start(self, stack: ExitStack) -> None:
         """Broker, network, subscriber, car, agent: in the order in which they need each other."""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tbox-hil-")))
-        self.broker = brokers.start(folder)
+        certificates = tls.Certificates(folder) if self.scenario.tls else None
+        self.broker = brokers.start(folder, certificates=certificates)
         stack.callback(lambda: self.broker.stop())  # noqa: PLW0108 (the one there is then)
-        self.relay = Relay(self.broker.port)
+        self.relay = self._relay()
         stack.callback(self.relay.close)
         self.subscribe()
         stack.callback(lambda: self.subscriber.close())  # noqa: PLW0108 (the same)
         plug = self._plug(folder)
-        bus = ["--channel", "vcan0"] if plug.link is None else ["--link", str(plug.link)]
-        self.car = CarProcess([str(self._path), "--seed", str(self._seed), *bus], "hil.vehicle")
+        self._site.set_up(is_quiet=self.scenario.ecus == "none", is_ours=self.scenario.link == "up")
+        bus = ["--channel", str(self._site.car)] if plug.link is None else ["--link", str(plug.link)]
+        module = "hil.recorded_car" if self.scenario.recording else "hil.vehicle"
+        receiver = folder / "gnss" if self.scenario.receiver else None
+        sky = ["--receiver", str(receiver), "--utc", str(self.books.utc_us)] if receiver else []
+        self.car = CarProcess([str(self._path), "--seed", str(self._seed), *bus, *sky], module)
         stack.callback(self.car.stop)
-        self.terminal = Terminal(folder, plug, self.relay.port, self.scenario.settings)
+        settings = {**(certificates.settings() if certificates else {}), **self.scenario.agent_settings}
+        settings |= {"gnss.port": str(receiver)} if receiver else {}
+        books, port = self.books, self.relay.port
+        self.terminal = (
+            Box(folder, books.box) if isinstance(books, BoxBooks) else Terminal(folder, plug, port, settings)
+        )
         self.faults = LiveFaults(self.scenario.fault, self)
         stack.callback(self.faults.close)
         stack.callback(self.terminal.close)
@@ -75,21 +92,31 @@ class Live(Staged):
     def _plug(self, folder: Path) -> Plug:
         """What the terminal is plugged into."""
         is_adapter = self.scenario.adapter != "none"
-        link = folder / "can0" if self._is_pty or is_adapter else None
-        return Plug(link, may_send=self.scenario.ecus != "none", is_adapter=is_adapter)
+        link = folder / "can0" if self._site.is_pty or is_adapter else None
+        end, own = self._site.terminal, self.scenario.link
+        end = replace(end, bitrate=self._site.bitrate) if own == "set_up" else end
+        return Plug(link, self.scenario.ecus != "none", is_adapter, end, sets_up=own != "up")
+
+    def _relay(self) -> Relay:
+        """The network before the broker, where the terminal looks for it. LiveError."""
+        host, port = self._site.listen
+        try:
+            return Relay(self.broker.port, host, port)
+        except OSError as why:
+            raise LiveError(f"{host}:{port}: cannot listen there: {why.strerror}") from None
 
     def subscribe(self) -> None:
         """Listen at the broker, into the same books."""
-        host, port, version = brokers.HOST, self.broker.port, self.broker.version
+        host, port, version = brokers.HOST, self.broker.inner_port, self.broker.version
         self.subscriber = Subscriber(host, port, version, self._note, self.books.inbox)
         self.wait("the subscriber", lambda: self.subscriber.wait_until_subscribed(TURN_S))
 
     def wait(self, what: str, is_ready: Callable[[], bool]) -> None:
         """Until it is. LiveError when it never is."""
-        give_up_s = time.monotonic() + START_S
+        give_up_s = time.monotonic() + START_S * self._site.patience
         while not is_ready():
             if time.monotonic() > give_up_s:
-                raise LiveError(f"{what} did not come within {START_S:.0f} s")
+                raise LiveError(f"{what} did not come within {START_S * self._site.patience:.0f} s")
             time.sleep(TURN_S)
 
     def _note(self, record: Record) -> None:
@@ -97,6 +124,7 @@ class Live(Staged):
 
     def drive(self, say: Say) -> None:
         """The whole drive, then until what it meant has arrived."""
+        self.terminal.begin()
         self.car.go()
         drive_s = lasts_s(self.scenario)
         told_s, now_s = 0.0, 0.0
@@ -107,8 +135,8 @@ class Live(Staged):
                 say(f"{now_s:.0f} of {drive_s:.0f} s, {len(self.books.inbox.records)} records arrived")
             time.sleep(TURN_S)
         self.faults.end()
-        give_up_s = time.monotonic() + ARRIVE_S
-        while not self._is_over() and time.monotonic() < give_up_s:
+        give_up_s = time.monotonic() + ARRIVE_S * self._site.patience
+        while not (self.terminal.has_told() and self._is_over()) and time.monotonic() < give_up_s:
             self._turn()
             time.sleep(TURN_S)
 
@@ -123,34 +151,39 @@ class Live(Staged):
         self.terminal.tend(time.monotonic())
         return now_s
 
-    def _is_over(self) -> bool:
-        """As many trips as expected have ended, and nothing is missing."""
+    def _is_over(self, *, to_the_seal: bool = False) -> bool:
+        """As many trips as expected have ended, and nothing is missing, nor the seal with which a terminal ends."""
         trips = self.scenario.expect.trip
         with self.subscriber.lock:
-            return self.books.is_complete(len(trips) if trips is not None else 0)
+            is_whole = self.books.is_complete(len(trips) if trips is not None else 0)
+            return is_whole and (not to_the_seal or self.books.is_closed())
 
     def settle(self) -> None:
         """Stop the agent, and let arrive what it said last."""
+        if self.scenario.expect.link is not None:
+            self.link = controller.look(self._site.terminal.channel).words
         self.terminal.stop()
-        give_up_s = time.monotonic() + SETTLE_S
-        while not self._is_over() and time.monotonic() < give_up_s:
+        give_up_s = time.monotonic() + SETTLE_S * self._site.patience
+        while not self._is_over(to_the_seal=True) and time.monotonic() < give_up_s:
             time.sleep(TURN_S)
 
 
-def run(path: Path, seed: int, place: str, say: Say, *, is_pty: bool) -> Outcome:
+def run(path: Path, seed: int, site: Site, say: Say) -> Outcome:
     """One scenario, live."""
     scenario, begin_s, trouble = read(path), time.monotonic(), ""
     say("starting broker, car and agent")
     try:
-        with Live(scenario, path, seed, is_pty=is_pty) as live:
+        with Live(scenario, path, seed, site) as live:
             live.drive(say)
             live.settle()
-            told = live.books.outcome(live.car.truth, live.terminal)
-    except (LiveError, TerminalError, brokers.BrokerError) as why:
+            told = live.books.outcome(live.car.truth, live.terminal, live.link)
+    except (LiveError, TerminalError, brokers.BrokerError, controller.LinkError, tls.TlsError) as why:
         trouble, told = str(why), {}
     took_s = round(time.monotonic() - begin_s, 3)
     drive_s = lasts_s(scenario)
-    return Outcome(scenario=path.stem, place=place, seed=seed, took_s=took_s, drive_s=drive_s, trouble=trouble, **told)
+    return Outcome(
+        scenario=path.stem, place=site.place, seed=seed, took_s=took_s, drive_s=drive_s, trouble=trouble, **told
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,12 +192,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("scenario", nargs="+", help="FILE.toml:SEED")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.json")
     parser.add_argument("--place", default="vcan", help="its name in the outcome")
-    parser.add_argument("--pty", action="store_true", help="a serial adapter over a pty instead of vcan0")
+    parser.add_argument("--car", type=parse_end, default=VCAN, help="its interface (default: vcan0)")
+    parser.add_argument("--terminal", type=parse_end, default=VCAN, help="its interface (default: vcan0)")
+    parser.add_argument("--bitrate", type=int, default=0, help="set both up at it first (default: they are)")
+    parser.add_argument("--patience", type=float, default=1.0, help="how many times longer everything may take")
     options = parser.parse_args(arguments)
+    site = Site(
+        options.place,
+        car=options.car,
+        terminal=options.terminal,
+        bitrate=options.bitrate,
+        patience=options.patience,
+    )
     for word in options.scenario:
         name, _, seed = word.rpartition(":")
         path = Path(name)
-        outcome = run(path, int(seed), options.place, partial(_say, path.stem), is_pty=options.pty)
+        outcome = run(path, int(seed), site, partial(_say, path.stem))
         outcome.write(options.out / f"{path.stem}.json")
     return 0
 

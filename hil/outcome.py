@@ -87,6 +87,8 @@ class Live(Struct, frozen=True, kw_only=True):
     exit_codes: tuple[int, ...]
     depths: tuple[tuple[float, int], ...] = ()
     latencies_ms: tuple[float, ...] = ()
+    loads: tuple[tuple[float, int], ...] = ()
+    """How many frames the car's end had put on the bus by when, in seconds."""
     heard: int = 0
     """Frames on the bus that were not the car's."""
     heard_by: tuple[tuple[float, int], ...] = ()
@@ -95,8 +97,28 @@ class Live(Struct, frozen=True, kw_only=True):
     """Records by kind."""
     trouble: tuple[str, ...] = ()
     """What `dtc` records say, in order."""
+    arrived_by: tuple[tuple[float, int], ...] = ()
+    """How many new records had come to the broker by when, in seconds."""
+    silences: dict[str, int] = {}
+    """How often it fell silent, by reason, as its last word on its health has it."""
+    clocks: tuple[str, ...] = ()
+    """Who vouched for each `clock` record, in order."""
+    utc_error_s: float | None = None
+    """How far the date that they give is off."""
     car_dropped: int = 0
+    is_box: bool = False
+    """The terminal is a box elsewhere: how it starts and ends is its own business."""
+    link: str = ""
+    """How the terminal's link stood after the drive, in words; empty: it has none."""
     log: str = ""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a terminal told of a drive, and its conserved counters."""
+
+    events: tuple[EventFound, ...] = ()
+    trips: tuple[TripFound, ...] = ()
+    counters: dict[str, int] = {}
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -113,6 +135,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     not_judged: dict[str, int] = {}
     truth: tuple[TruthRow, ...] = ()
     live: Live | None = None
+    other: Told | None = None
+    """The same input the other way: in place process through `tbox run`, elsewhere through `tbox replay`."""
     trouble: str = ""
     """Why there is no outcome; empty: there is one."""
 

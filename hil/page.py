@@ -3,37 +3,16 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from hil.chart import Band, Line, Mark, bars, chart, clock
+from hil import page_parts
+from hil.chart import Band, Line, Mark, chart, clock
 from hil.outcome import EventFound, Live, Outcome
-from hil.page_style import STYLE
+from hil.page_signals import frame_counts, load_plot, signal_plots
 from hil.scenario_file import FaultTable, Scenario
 from hil.verdict import Finding, matching
-
-LATENCIES_MS = (5, 10, 20, 50, 100, 200, 500, 1000, 5000, 30_000)
 
 
 def page(scenario: Scenario, outcome: Outcome, findings: Sequence[Finding], again: str) -> str:
     """The page. The same arguments give the same bytes."""
-    parts = [
-        _header(scenario, outcome, findings),
-        _findings(findings),
-        _plots(scenario, outcome),
-        _events(scenario, outcome),
-        _counters(outcome),
-        f"<h2>The same again</h2><pre>{escape(again)}</pre>",
-        _log(outcome.live),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(scenario.title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
-        f"{''.join(parts)}</main></body></html>\n"
-    )
-
-
-def _header(scenario: Scenario, outcome: Outcome, findings: Sequence[Finding]) -> str:
-    bad = sum(not finding.holds for finding in findings)
-    words, style = (f"FAIL: {bad} of {len(findings)}", "bad") if bad else (f"PASS: all {len(findings)}", "good")
     facts = (
         ("scenario", outcome.scenario),
         ("place", outcome.place),
@@ -41,21 +20,19 @@ def _header(scenario: Scenario, outcome: Outcome, findings: Sequence[Finding]) -
         ("drive", clock(outcome.drive_s)),
         ("took", f"{outcome.took_s:.1f} s"),
     )
-    told = "".join(f"<span>{name} <b>{escape(value)}</b></span>" for name, value in facts)
-    return (
-        f'<header><span class="verdict {style}">{words}</span><h1>{escape(scenario.title)}</h1>'
-        f'<p class="lead">{escape(scenario.why)}</p><div class="facts">{told}</div></header>\n'
+    live = outcome.live
+    return page_parts.document(
+        scenario.title,
+        [
+            page_parts.header(scenario.title, scenario.why, findings, facts),
+            page_parts.expected(findings),
+            _plots(scenario, outcome),
+            _events(scenario, outcome),
+            page_parts.tables(_tables(outcome)),
+            page_parts.again(again),
+            page_parts.log("" if live is None else live.log),
+        ],
     )
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    """One row an expectation, those that do not hold first."""
-    rows = "".join(
-        f'<tr class="{"good" if finding.holds else "bad"}"><td class="sign">{"✓" if finding.holds else "✗"}</td>'
-        f"<th>{escape(finding.name)}</th><td>{escape(finding.words)}</td></tr>"
-        for finding in sorted(findings, key=lambda finding: finding.holds)
-    )
-    return f"<h2>Expected</h2><table>{rows}</table>\n"
 
 
 def _plots(scenario: Scenario, outcome: Outcome) -> str:
@@ -66,6 +43,10 @@ def _plots(scenario: Scenario, outcome: Outcome) -> str:
     span = (0.0, max(outcome.drive_s, truth[-1].time_s))
     bands = [*_expected(scenario, span[1]), *_faults(scenario)]
     marks = [Mark(number, style, event.start_s, event.kind) for number, style, event in numbered(scenario, outcome)]
+    found = [
+        Band(f"found {style}", one.start_s, one.end_s, one.kind, is_thin=True)
+        for _, style, one in numbered(scenario, outcome)
+    ]
     speed = [Line("Speed", "speed", [(row.time_s, row.speed_mps * 3.6) for row in truth])]
     force = [
         Line("Forward", "forward", [(row.time_s, row.forward_mps2) for row in truth]),
@@ -74,16 +55,26 @@ def _plots(scenario: Scenario, outcome: Outcome) -> str:
     engine = [Line("Engine", "engine", [(row.time_s, row.rpm) for row in truth])]
     figures = [
         chart("Speed", speed, span, "km/h", bands, marks),
-        chart("Acceleration", force, span, "m/s²", _faults(scenario)),
-        chart("Engine speed", engine, span, "1/min", _faults(scenario)),
+        chart("Acceleration", force, span, "m/s²", [*_faults(scenario), *found]),
+        chart("Engine speed", engine, span, "1/min", [*_faults(scenario), *found]),
     ]
+    figures += _buses(scenario, outcome, span)
     if outcome.live is not None:
         figures += _live_plots(outcome.live, span, _faults(scenario))
     keys = '<span><i class="key box expected"></i> expected here</span>' if scenario.expect.event else ""
     keys += "".join(f'<span><i class="key box fault"></i> {_told(fault)}</span>' for fault in scenario.fault)
-    keys += "<span>numbers: events found</span>" if outcome.events else ""
+    keys += "<span>numbers, and bars at the top: events found</span>" if outcome.events else ""
     legend = f'<p class="legend">{keys}</p>' if keys else ""
-    return f"<h2>What the car did</h2>{legend}{''.join(figures)}\n"
+    signals = signal_plots(scenario, outcome.seed, span, [*bands, *found])
+    return f"<h2>What the car did</h2>{legend}{''.join(figures)}\n{signals}"
+
+
+def _buses(scenario: Scenario, outcome: Outcome, span: tuple[float, float]) -> Iterator[str]:
+    """How full the bus was; rows, and an adapter, have none."""
+    if scenario.feed == "frames" and scenario.adapter == "none":
+        live = outcome.live
+        counts = live.loads if live is not None and live.loads else frame_counts(scenario, outcome.seed)
+        yield load_plot(counts, span, _faults(scenario))
 
 
 def _told(fault: FaultTable) -> str:
@@ -123,15 +114,8 @@ def _live_plots(live: Live, span: tuple[float, float], faults: Sequence[Band]) -
         yield chart(
             "Asked by the terminal", [Line("Frames, in sum", "left", _steps(live, span))], span, "frames", faults
         )
-    if live.latencies_ms:
-        edges = (0, *LATENCIES_MS)
-        counts = [
-            (f"{low} to {high} ms", sum(low <= one < high for one in live.latencies_ms))
-            for low, high in zip(edges, LATENCIES_MS, strict=False)
-        ]
-        counts.append((f"over {LATENCIES_MS[-1]} ms", sum(one >= LATENCIES_MS[-1] for one in live.latencies_ms)))
-        last = max(number for number, (_, count) in enumerate(counts) if count)
-        yield bars("From the moment to the subscriber", counts[: last + 1], "records")
+    note = "from when a record was numbered, which is before it was on flash; redelivered ones once"
+    yield page_parts.histogram("Latency: record to subscriber", live.latencies_ms, "records", note)
 
 
 def _steps(live: Live, span: tuple[float, float]) -> list[tuple[float, float]]:
@@ -167,47 +151,25 @@ def _size(event: EventFound) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _counters(outcome: Outcome) -> str:
-    """Trips, frames, and what was not judged, beside each other."""
+def _tables(outcome: Outcome) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Trips, frames, and what was not judged; what a live run accounts for."""
     trips = [
         (f"{clock(trip.start_s)} to {clock(trip.end_s)}", f"{trip.distance_m:.0f} m, {trip.end_reason}")
         for trip in outcome.trips
     ]
     frames = [(name, f"{count}") for name, count in outcome.counters.items()]
     rejected = [(name.replace("_", " "), f"{count}") for name, count in outcome.not_judged.items() if count]
-    tables = [
-        f"<div><h2>{name}</h2><table>{_rows(rows)}</table></div>"
-        for name, rows in (
-            ("Trips", trips),
-            ("Frames", frames),
-            ("Not judged, by reason", rejected),
-            *_account(outcome),
-        )
-        if rows
+    told = [("Trips", trips), ("Frames", frames), ("Not judged, by reason", rejected)]
+    return told if outcome.live is None else [*told, ("The account", _account(outcome.live))]
+
+
+def _account(live: Live) -> list[tuple[str, str]]:
+    told = live.account
+    return [
+        ("records", f"{told.records}"),
+        ("missing", f"{len(told.missing)}"),
+        ("delivered twice", f"{told.redelivered}"),
+        ("seals", f"{told.seals}"),
+        ("starts", f"{told.starts}"),
+        ("foreign frames on the bus", f"{live.heard}"),
     ]
-    return f'<div class="pair">{"".join(tables)}</div>\n'
-
-
-def _account(outcome: Outcome) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    if outcome.live is None:
-        return
-    told = outcome.live.account
-    yield (
-        "The account",
-        [
-            ("records", f"{told.records}"),
-            ("missing", f"{len(told.missing)}"),
-            ("delivered twice", f"{told.redelivered}"),
-            ("seals", f"{told.seals}"),
-            ("starts", f"{told.starts}"),
-            ("foreign frames on the bus", f"{outcome.live.heard}"),
-        ],
-    )
-
-
-def _rows(rows: Sequence[tuple[str, str]]) -> str:
-    return "".join(f'<tr><th>{escape(name)}</th><td class="n">{escape(words)}</td></tr>' for name, words in rows)
-
-
-def _log(live: Live | None) -> str:
-    return f"<h2>What tbox run wrote</h2><pre>{escape(live.log)}</pre>\n" if live is not None and live.log else ""

@@ -34,9 +34,12 @@ polyline{fill:none;stroke:var(--speed);stroke-width:2;stroke-linejoin:round}
 polyline.forward{stroke:var(--forward)}polyline.left{stroke:var(--left)}polyline.engine{stroke:var(--engine)}
 .rule{stroke:var(--grid)}
 rect.expected{fill:var(--good);opacity:.16}rect.fault{fill:var(--fault);opacity:.2}
+rect.warming{fill:var(--engine);opacity:.12}
+rect.found{fill:var(--good);opacity:.8}rect.found.bad{fill:var(--bad)}rect.found.other{fill:var(--engine)}
 .y,.x{position:absolute;color:var(--soft);font-size:.72rem;font-variant-numeric:tabular-nums;white-space:nowrap}
 .y{right:100%;margin-right:8px;transform:translateY(-50%)}
 .x{top:100%;margin-top:6px;transform:translateX(-50%)}.x.last{transform:translateX(-100%)}
+.x.first{transform:none}
 .badge{display:inline-grid;place-items:center;min-width:22px;height:22px;padding:0 5px;border-radius:11px;
 background:var(--good);color:var(--on);font-size:.75rem;font-weight:700;text-decoration:none;line-height:1}
 .badge.bad{background:var(--bad)}.badge.other{background:var(--engine)}
@@ -52,6 +55,9 @@ background:var(--good);color:var(--on);font-size:.75rem;font-weight:700;text-dec
 .bar{height:14px;border-radius:4px;background:var(--grid);overflow:hidden}
 .bar i{display:block;height:100%;background:var(--speed)}
 pre{padding:12px 16px;overflow:auto;font-size:.82rem;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere}
+.grid{display:grid;gap:12px;grid-template-columns:repeat(auto-fill,minmax(230px,1fr))}
+.small{margin:0;padding:8px 12px}.small figcaption{font-size:.82rem}.small .unit{color:var(--soft);font-weight:400}
+.small .plot{height:74px;margin:12px 4px 22px 54px}.small polyline{stroke-width:1.5}
 .pair{display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(300px,1fr))}
 @media(max-width:520px){main{padding:18px 12px 32px}h1{font-size:1.4rem}td,th{padding:6px 8px}.plot{height:160px}}
 """

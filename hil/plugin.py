@@ -1,19 +1,23 @@
-"""Fixtures of pytest for a fleet's own CI: `pytest_plugins = ["hil.plugin"]`, then a scenario is a test of ten lines.
+"""Fixtures of pytest for a fleet's own CI: a scenario is a test of ten lines.
+
+    from hil.drive import Leg
+
+    pytest_plugins = ["hil.plugin"]
 
     def test_a_harsh_braking_is_told(vehicle, terminal):
-        vehicle.drive(
-            Leg("pulls away", 4.0, forward_mps2=3.0),
-            Leg("brakes hard", 2.0, forward_mps2=-5.0),
-        )
+        vehicle.drive(Leg("pulls away", 4.0, forward_mps2=3.0), Leg("brakes hard", 2.0, forward_mps2=-5.0))
         (event,) = terminal.events("harsh_braking")
         assert event["severity"] == "medium"
 
 bus            where car and terminal meet: vcan0 of this kernel, else a serial CAN adapter over a pty
-broker         a broker of its own; the network before it can be cut (`broker.relay`); what arrived (`broker.inbox`)
-terminal       `tbox run` on the bus; it starts when the car is there, and what arrived of it can be looked at
-vehicle        the simulated car: drives legs, or a scenario file's drive, in real time, until all of it has arrived
+broker         a broker of its own: what arrived there, by kind of record; `cut` and `mend` the network before it
+terminal       `tbox run` on the bus; it starts when the car is there; its events and trips as they arrived, its log
+vehicle        the simulated car: drives legs, or a scenario's drive, in real time, until all of it has arrived;
+               `at={5.0: broker.cut, 9.0: broker.mend}` does something at these seconds of the drive
 kernel         runs a command in a kernel with vcan0 that comes along; the test is skipped where there is none
 tbox_settings  the agent's settings by dotted key; define one of your own to change them
+
+What the terminal wrote stands under a test that failed.
 """
 
 import sys
@@ -32,8 +36,9 @@ from hil.bench import CarProcess
 from hil.drive import Leg
 from hil.relay import Relay
 from hil.road import lasts_s
+from hil.scenario_file import Scenario, ScenarioError
 from hil.subscriber import Inbox, Subscriber
-from hil.terminal import Plug, Setting, Terminal, toml
+from hil.terminal import Plug, Setting, Terminal, TerminalError, toml
 from hil.wire import has_vcan
 
 WAIT_S = 30.0
@@ -41,6 +46,8 @@ TURN_S = 0.05
 LEG = ("label", "lasts_s", "forward_mps2", "left_mps2", "engine", "blow_mps")
 
 KernelRun = Callable[[Sequence[str]], kernels.Done]
+Truth = Mapping[str, Any]
+"""What the car says of itself: time_s, speed_mps, distance_m and more."""
 
 
 def wait_until(holds: Callable[[], bool], what: str, wait_s: float = WAIT_S) -> None:
@@ -82,11 +89,21 @@ class Platform:
         with self.subscriber.lock:
             return [record.body for record in self.inbox.bodies(kind)]
 
+    def cut(self) -> None:
+        """Every connection is reset, new ones are refused."""
+        self.relay.cut()
+
+    def mend(self) -> None:
+        """As if nothing had been."""
+        self.relay.mend()
+
     def is_complete(self) -> bool:
-        """Whether something has arrived, and no number is missing."""
+        """Whether no number is missing, up to the seal that an orderly end leaves."""
         with self.subscriber.lock:
             devices = {device for device, _ in self.inbox.records}
-            return bool(devices) and not any(self.inbox.missing(device) for device in devices)
+            last = max((seq for _, seq in self.inbox.records), default=-1)
+            is_sealed = any(seal.seq == last for seal in self.inbox.bodies("seal"))
+            return is_sealed and not any(self.inbox.missing(device) for device in devices)
 
 
 class TerminalUnderTest(Terminal):
@@ -94,7 +111,11 @@ class TerminalUnderTest(Terminal):
 
     def __init__(self, folder: Path, bus: Bus, platform: Platform, settings: Mapping[str, Setting]) -> None:
         super().__init__(folder, Plug(bus.link), platform.relay.port, settings)
-        self._platform = platform
+        self._platform, self._own = platform, settings
+
+    def take(self, settings: Mapping[str, Setting]) -> None:
+        """A scenario's settings, beside the test's own, which go first."""
+        self.configure({**settings, **self._own})
 
     def events(self, kind: str) -> list[Mapping[str, Any]]:
         """Events of a kind, in order."""
@@ -108,35 +129,85 @@ class TerminalUnderTest(Terminal):
 class Vehicle:
     """The car at the terminal's bus."""
 
-    def __init__(self, folder: Path, bus: Bus, platform: Platform, terminal: Terminal) -> None:
+    def __init__(self, folder: Path, bus: Bus, platform: Platform, terminal: TerminalUnderTest) -> None:
         self._folder, self._bus, self._platform, self._terminal = folder, bus, platform, terminal
 
-    def drive(self, *what: Leg | str) -> Mapping[str, Any]:
-        """Drive these legs, or a scenario by its name, and end the terminal; where the car really was at the end."""
+    def drive(self, *what: Leg | str, at: Mapping[float, Callable[[], None]] | None = None, seed: int = 1) -> Truth:
+        """Drive these legs, or a scenario by name or path, and end the terminal; where the car really was at the end.
+
+        `at`: what to do at which second of the drive. A car that does not stop drives on until all has arrived; the
+        test fails when it does not.
+        """
         path = self._written(what)
-        drive_s = lasts_s(scenario_file.read(path))
-        car = CarProcess([str(path), *self._bus.words], "hil.vehicle")
+        scenario = _read(path)
+        car = CarProcess([str(path), *self._bus.words, "--seed", str(seed)], "hil.vehicle")
         try:
             wait_until(car.is_ready.is_set, "the car")
+            self._terminal.take(scenario.settings)
             self._terminal.start()
             wait_until(self._terminal.is_ready, "tbox run")
             car.go()
-            wait_until(lambda: car.truth.get("time_s", 0.0) >= drive_s, "the drive", drive_s + WAIT_S)
+            self._through(car, lasts_s(scenario), dict(at or {}))
+            wait_until(lambda: self._terminal.waiting == 0, "the records reach the broker (is the network cut?)")
             self._terminal.stop()
-            wait_until(self._platform.is_complete, "the account at the broker")
+            wait_until(self._platform.is_complete, "the whole account is at the broker")
+        except TerminalError as why:
+            pytest.fail(str(why), pytrace=False)
         finally:
             car.stop()
         return car.truth
 
+    def _through(self, car: CarProcess, drive_s: float, at: dict[float, Callable[[], None]]) -> None:
+        """Until the drive is over, doing what is due.
+
+        What the terminal says of itself is heard meanwhile: its socket holds ten words, and drops what comes then.
+        """
+
+        def is_over() -> bool:
+            now_s, _ = float(car.truth.get("time_s", 0.0)), self._terminal.waiting
+            for time_s in sorted(time_s for time_s in at if time_s <= now_s):
+                at.pop(time_s)()
+            if car.exit_code() is not None:
+                pytest.fail("the car ended in mid-drive", pytrace=False)
+            return now_s >= drive_s
+
+        wait_until(is_over, "the drive", drive_s + WAIT_S)
+
     def _written(self, what: Sequence[Leg | str]) -> Path:
         """The scenario's file; legs become one."""
+        if not what:
+            pytest.fail("vehicle.drive() needs legs, or the name or path of a scenario", pytrace=False)
         if isinstance(what[0], str):
-            return scenario_file.find(what[0])
+            return _found(what[0])
         legs = [", ".join(f"{name} = {toml(getattr(leg, name))}" for name in LEG) for leg in what]
         drive = ",\n".join(f"    {{ {leg} }}" for leg in legs)
         path = self._folder / "drive.toml"
         path.write_text(f'title = "a test"\nwhy = "a test"\nplaces = ["live"]\nexpect = {{}}\ndrive = [\n{drive}\n]\n')
         return path
+
+
+def _found(name: str) -> Path:
+    """The file of a scenario; the test fails, in one line, when there is none."""
+    try:
+        return scenario_file.find(name).resolve()
+    except ScenarioError as why:
+        pytest.fail(str(why), pytrace=False)
+
+
+def _read(path: Path) -> Scenario:
+    """The scenario; the test fails, in one line, when it needs more than a car that broadcasts on a bus."""
+    try:
+        scenario = scenario_file.read(path)
+    except ScenarioError as why:
+        pytest.fail(str(why), pytrace=False)
+    more: list[str] = [fault.name for fault in scenario.fault if fault.name in scenario_file.LIVE_FAULTS]
+    more += ["an adapter"] if scenario.adapter != "none" else []
+    more += ["units that are asked"] if scenario.ecus != "none" else []
+    more += ["a recording"] if scenario.recording else []
+    more += ["rows"] if scenario.feed == "rows" else []
+    if more:
+        pytest.fail(f"{path.stem} has {', '.join(more)}: python -m hil run {path.stem}", pytrace=False)
+    return scenario
 
 
 @pytest.fixture
@@ -172,6 +243,7 @@ def terminal(
     made = TerminalUnderTest(tmp_path, bus, broker, tbox_settings)
     yield made
     made.close()
+    print(made.log())
 
 
 @pytest.fixture

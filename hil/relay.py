@@ -19,11 +19,11 @@ class Relay:
     One thread; `cut`, `mend` and `close` may be called from any other.
     """
 
-    def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+    def __init__(self, target_port: int, host: str = HOST, port: int = 0) -> None:
+        self._target_port, self._host = target_port, host
         self._selector = selectors.DefaultSelector()
         self._peers: dict[socket.socket, socket.socket] = {}
-        self._listener: socket.socket | None = socket.create_server((HOST, 0))
+        self._listener: socket.socket | None = socket.create_server((host, port))
         self.port: int = self._listener.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -96,7 +96,7 @@ class Relay:
                 sock.close()
             self._forgotten.clear()
         if self._wanted and self._listener is None:
-            self._listener = socket.create_server((HOST, self.port))
+            self._listener = socket.create_server((self._host, self.port))
             self._selector.register(self._listener, selectors.EVENT_READ)
         if not self._wanted and self._listener is not None:
             self._selector.unregister(self._listener)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hil import recorded
 from hil.bumps import G_MPS2, Vector, felt
 from hil.drive import Leg, State, advance
 from hil.scenario_file import ROOT, LegTable, Scenario
@@ -67,7 +68,9 @@ def moments(scenario: Scenario) -> Iterator[Moment]:
 
 
 def lasts_s(scenario: Scenario) -> float:
-    """How long the drive is."""
+    """How long the drive, or the recording in its place, is."""
+    if scenario.recording:
+        return recorded.lasts_s(scenario.recording)
     return sum(leg.lasts_s or trace_s(_trace(leg)) for leg in scenario.drive)
 
 

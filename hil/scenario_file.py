@@ -4,22 +4,22 @@ A scenario is a drive (legs, one after the other), what is felt on top of it, fa
 are seconds from its begin; axes are ISO 8855.
 """
 
-import re
 import tomllib
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
-from msgspec import Meta, Struct, inspect
+from msgspec import Meta, Struct
+
+from hil.contradictions import contradictions
+from hil.recorded_table import RecordingTable
+from hil.scenario_words import told
 
 FOLDER = Path(__file__).with_name("scenarios")
 ROOT = Path(__file__).resolve().parent.parent
-_UNKNOWN = re.compile(r"unknown field `(.*?)`")
-_PATH = re.compile(r"at `\$(.*)`$")
 
-Place = Literal["process", "kernel", "vcan", "live"]
+Place = Literal["process", "kernel", "vcan", "live", "qemu", "wired"]
 Side = Literal["front", "rear", "left", "right"]
 Positive = Annotated[float, Meta(gt=0)]
 Size = Annotated[float, Meta(ge=0)]
@@ -31,13 +31,14 @@ CarFault = Literal[
     "imu_saturated",
     "gnss_spoof",
     "gnss_jam",
+    "gnss_week",
     "missing_ecu",
     "trouble_code",
     "codes_cleared",
     "adapter_gone",
     "answers_torn",
 ]
-BusFault = Literal["error_frames", "babbling_id", "full_load", "tester"]
+BusFault = Literal["error_frames", "bus_off", "babbling_id", "full_load", "tester"]
 LiveFault = Literal[
     "kill_agent",
     "freeze_agent",
@@ -45,8 +46,19 @@ LiveFault = Literal[
     "link_cut",
     "half_open",
     "slow_network",
+    "certificate_expired",
+    "certificate_wrong",
+    "dns_failure",
     "clock_step",
+    "ntp_step",
+    "rtc_1970",
     "disk_full",
+    "sync_stall",
+    "read_only",
+    "power_cut",
+    "drop_writes",
+    "low_memory",
+    "starved",
 ]
 LIVE_FAULTS = get_args(LiveFault)
 FRAME_FAULTS = ("missing_ecu", *get_args(BusFault))
@@ -112,7 +124,10 @@ class FaultTable(_Table, frozen=True, kw_only=True):
 
 
 class EventTable(_Table, frozen=True, kw_only=True):
-    """Events that must come: so many of this kind that begin within these seconds, and are like this."""
+    """Events that must come: so many of this kind that begin within these seconds, and are like this.
+
+    `value` is in the kind's own unit, V, m, 1/min, and may be off by `share` of it.
+    """
 
     kind: Annotated[str, Meta(min_length=1)]
     count: Annotated[int, Meta(ge=1)] = 1
@@ -122,6 +137,8 @@ class EventTable(_Table, frozen=True, kw_only=True):
     severity: Literal["low", "medium", "high"] | None = None
     rule: str | None = None
     is_locked: bool | None = None
+    value: float | None = None
+    share: Annotated[float, Meta(gt=0, lt=1)] = 0.02
 
 
 class TripTable(_Table, frozen=True, kw_only=True):
@@ -132,8 +149,8 @@ class TripTable(_Table, frozen=True, kw_only=True):
     end_reason: str | None = None
 
 
-class SendsTable(_Table, frozen=True, kw_only=True):
-    """How many frames the terminal may, and must, send on the bus in this time."""
+class SpanTable(_Table, frozen=True, kw_only=True):
+    """How many there may, and must, be in this time: frames the terminal sends on the bus, or records that arrive."""
 
     from_s: Size
     to_s: Positive
@@ -155,17 +172,32 @@ class ExpectTable(_Table, frozen=True, kw_only=True):
     trip: tuple[TripTable, ...] | None = None
     distance_share: Annotated[float, Meta(gt=0, lt=1)] | None = None
     silence: bool = True
-    sends: tuple[SendsTable, ...] = ()
+    sends: tuple[SpanTable, ...] = ()
+    arrives: tuple[SpanTable, ...] = ()
+    says: tuple[str, ...] = ()
+    """Words that stand in the terminal's log."""
     trouble: tuple[str, ...] | None = None
     records: dict[str, Annotated[int, Meta(ge=0)]] = {}
     """In live places: at least so many records of a kind."""
+    silences: dict[str, Annotated[int, Meta(ge=0)]] = {}
+    """At least so often, by its last word on its health, did it fall silent, by reason."""
+    clocks: tuple[str, ...] | None = None
+    """Who vouched for each `clock` record, in order: one more is a step of the wall clock that was noted."""
+    utc_error_s: Positive | None = None
+    """How far the date may be off that clock records give."""
     rejected_min: Annotated[int, Meta(ge=0)] = 0
     unmapped_min: Annotated[int, Meta(ge=0)] = 0
     dropped_min: Annotated[int, Meta(ge=0)] = 0
+    dropped_max: Annotated[int, Meta(ge=0)] | None = None
     restarts: Annotated[int, Meta(ge=0)] = 0
     """How often the terminal starts anew."""
     exit_codes: tuple[int, ...] = (0,)
     """With which the terminal ended: each of them at least once, and no other."""
+    link: str | None = None
+    """In words, how the terminal's controller stands after the drive, as "500000 bit/s, listen-only, ERROR-ACTIVE"."""
+    same_as_replay: bool = False
+    """`tbox run` tells the same of it as `tbox replay`: in place process exactly, elsewhere within `tolerance_s`."""
+    tolerance_s: Positive = 0.1
 
 
 class Scenario(_Table, frozen=True, kw_only=True):
@@ -174,7 +206,11 @@ class Scenario(_Table, frozen=True, kw_only=True):
     title: Annotated[str, Meta(min_length=1)]
     why: Annotated[str, Meta(min_length=1)]
     places: Annotated[tuple[Place, ...], Meta(min_length=1)]
-    drive: Annotated[tuple[LegTable, ...], Meta(min_length=1)]
+    drive: tuple[LegTable, ...] = ()
+    recording: tuple[RecordingTable, ...] = ()
+    """In place of a drive."""
+    vehicle: str = ""
+    """The vehicle map of a recording: one that ships with tbox, or a path from the project."""
     expect: ExpectTable
     seed: Annotated[int, Meta(ge=0)] = 1
     feed: Literal["frames", "rows"] = "frames"
@@ -187,8 +223,22 @@ class Scenario(_Table, frozen=True, kw_only=True):
     """Whether units answer what the terminal asks, on 11 or 29 bits; then it may send."""
     adapter: Literal["none", "genuine", "stn", "clone"] = "none"
     """Whether the terminal has a serial adapter instead of a bus, and which; then it knows only what it asks for."""
+    link: Literal["up", "set_up", "find_rate"] = "up"
+    """Whether the terminal sets up its controller by itself, at a bit rate that it is told, or finds."""
+    receiver: bool = False
+    """Whether the terminal has a GNSS receiver of its own, at a serial port, beside what the bus tells."""
+    tls: bool = False
+    """Whether broker and terminal show each other certificates."""
     bump: tuple[BumpTable, ...] = ()
     fault: tuple[FaultTable, ...] = ()
+
+    @property
+    def agent_settings(self) -> dict[str, bool | int | float | str]:
+        """The agent's settings, with the map of its recording."""
+        if not self.vehicle:
+            return self.settings
+        path = ROOT / self.vehicle
+        return {"vehicle.map": str(path) if path.is_file() else self.vehicle, **self.settings}
 
 
 def names() -> list[str]:
@@ -218,75 +268,14 @@ def read(path: Path) -> Scenario:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise ScenarioError(f"{path}: is no TOML: {why}") from None
     except msgspec.ValidationError as why:
-        raise ScenarioError(f"{path}: {_told(str(why))}") from None
-    for fault in _contradictions(scenario):
+        raise ScenarioError(f"{path}: {told(str(why), Scenario)}") from None
+    for fault in contradictions(scenario, live=LIVE_FAULTS, of_frames=FRAME_FAULTS, asked=ASKED_FAULTS):
         raise ScenarioError(f"{path}: {fault}")
     return scenario
 
 
 def missing(scenario: Scenario) -> list[Path]:
-    """Speed traces it needs that are not on this machine."""
-    paths = [ROOT / leg.trace for leg in scenario.drive if leg.trace]
+    """Recordings and speed traces it needs that are not on this machine."""
+    paths = [part.file for part in scenario.recording]
+    paths += [ROOT / leg.trace for leg in scenario.drive if leg.trace]
     return [path for path in paths if not path.is_file()]
-
-
-def _contradictions(scenario: Scenario) -> Iterator[str]:
-    """What no type can say."""
-    for number, leg in enumerate(scenario.drive):
-        if bool(leg.trace) == bool(leg.lasts_s):
-            yield f"drive[{number}] ({leg.label}): give either lasts_s or a trace"
-    if scenario.feed == "rows" and set(scenario.places) != {"process"}:
-        yield 'places: rows can only be replayed; write places = ["process"], or feed = "frames"'
-    if scenario.feed == "frames" and any(leg.step_s for leg in scenario.drive):
-        yield 'step_s: frames come every 10 ms; leave it out, or write feed = "rows"'
-    if scenario.ecus != "none" and "process" in scenario.places:
-        yield 'ecus: a recording is asked nothing; take "process" out of places'
-    if scenario.adapter != "none" and scenario.ecus == "none":
-        yield 'adapter: an adapter asks units; write ecus = "narrow" or "wide"'
-    expected = {event.kind for event in scenario.expect.event}
-    for kind in sorted(expected & set(scenario.expect.never)):
-        yield f"expect: {kind} stands in event and in never; take one out"
-    yield from _misplaced(scenario)
-
-
-def _misplaced(scenario: Scenario) -> Iterator[str]:
-    """Faults that this drive cannot have."""
-    for number, fault in enumerate(scenario.fault):
-        if fault.name in LIVE_FAULTS and "process" in scenario.places:
-            yield f'fault[{number}] ({fault.name}): needs a running terminal; take "process" out of places'
-        if scenario.ecus == "none" and fault.name in ASKED_FAULTS:
-            yield f'fault[{number}] ({fault.name}): there are no units that answer; write ecus = "narrow"'
-        if scenario.adapter == "none" and fault.name == "adapter_gone":
-            yield f'fault[{number}] (adapter_gone): there is none; write adapter = "genuine"'
-        if scenario.feed == "rows" and fault.name in FRAME_FAULTS:
-            yield f'fault[{number}] ({fault.name}): is one of frames; write feed = "frames"'
-
-
-def _told(message: str) -> str:
-    """What msgspec says, as a person would: the key, then what is wrong, then what was meant."""
-    path, unknown = _PATH.search(message), _UNKNOWN.search(message)
-    key = path[1].lstrip(".") if path else ""
-    if unknown is None:
-        return f"{key or 'the scenario'}: {message.partition(' - at ')[0]}"
-    beside = _fields(key)
-    near = get_close_matches(unknown[1], beside, n=1)
-    meant = f"the nearest known is {near[0]}" if near else f"known here: {' '.join(beside)}"
-    return f"{f'{key}.' if key else ''}{unknown[1]}: unknown key; {meant}"
-
-
-def _fields(key: str) -> list[str]:
-    """Names of the fields of the table at this key."""
-    kind: Any = inspect.type_info(Scenario)
-    for part in [name for name in re.split(r"[.\[\]]", key) if name and not name.isdigit()]:
-        kind = _bare(next(field.type for field in kind.fields if field.name == part))
-    return [field.name for field in kind.fields]
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what wraps it: the table itself, or the one a list is made of."""
-    while not isinstance(kind, inspect.StructType):
-        if isinstance(kind, inspect.UnionType):
-            kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
-        else:
-            kind = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind.type
-    return kind

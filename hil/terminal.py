@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hil import broker as brokers
 from hil.bench import MAP, Agent, Notices
+from hil.wire import VCAN, End
 
 RESTART_S = 2.0
 NEVER_AGAIN = (2, 78)
@@ -24,20 +25,27 @@ class Terminal:
     def __init__(self, folder: Path, plug: "Plug", port: int, settings: Mapping[str, Setting]) -> None:
         self.state = folder / "state"
         self.exit_codes: list[int] = []
-        self._folder = folder
+        self._folder, self._plug, self._port = folder, plug, port
         self._settings = folder / "tbox.toml"
-        self._settings.write_text(settings_text(self.state, plug, port, settings))
+        self.configure(settings)
         self._notices: Notices | None = None
         self._agent: Agent | None = None
         self._logs: list[Path] = []
         self._ended_s = 0.0
+
+    def configure(self, settings: Mapping[str, Setting]) -> None:
+        """What differs from the defaults, from the next start on."""
+        self._settings.write_text(settings_text(self.state, self._plug, self._port, settings))
 
     def start(self) -> None:
         """Start it, or start it anew, as systemd does."""
         self._forget_notices()
         self._notices = Notices(self._folder)
         self._logs.append(self._folder / f"agent-{len(self._logs)}.log")
-        self._agent = Agent(self._settings, self._notices, self._logs[-1])
+        self._agent = Agent(self._settings, self._notices, self._logs[-1], self._plug.words)
+
+    def begin(self) -> None:
+        """The drive begins."""
 
     def is_ready(self) -> bool:
         """Whether it has said so since it was started. TerminalError when it has ended instead."""
@@ -47,9 +55,18 @@ class Terminal:
             raise TerminalError(f"tbox run ended; it said:\n{self.log()[-2000:]}")
         return self._notices.is_ready
 
+    def has_told(self) -> bool:
+        """Whether it runs, is ready, and has nothing left to deliver."""
+        return self.is_running() and self._notices is not None and self._notices.is_ready and self.waiting == 0
+
     def is_running(self) -> bool:
         """Whether its process is there."""
         return self._agent is not None and self._agent.exit_code() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where there is none."""
+        return None if self._agent is None else self._agent.pid
 
     @property
     def waiting(self) -> int | None:
@@ -119,21 +136,37 @@ def settings_text(state: Path, plug: "Plug", port: int, settings: Mapping[str, S
 
 @dataclass(frozen=True, slots=True)
 class Plug:
-    """What the terminal is plugged into: vcan0, or the serial CAN adapter or ELM327 that `link` leads to."""
+    """What the terminal is plugged into: a bus, or the serial CAN adapter or ELM327 that `link` leads to.
+
+    Or into nothing: `recordings` stand for the car. `sets_up`: it sets the link's bit rate and mode itself; with a bit
+    rate of 0 it finds it.
+    """
 
     link: Path | None = None
     may_send: bool = False
     is_adapter: bool = False
+    end: End = VCAN
+    sets_up: bool = False
+    recordings: tuple[Path, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """What `tbox run` is called with beside its settings."""
+        return [f"--recorded={path}" for path in self.recordings]
 
     def table(self) -> str:
         """Its table in the settings."""
+        if self.recordings:
+            return ""
         if self.is_adapter:
             return f'[[elm]]\nport = "{self.link}"\nbaudrate = 38400\n'
         quiet = f"listen_only = {toml(not self.may_send)}"
-        if self.link is None:
-            return f'[[can]]\ninterface = "socketcan"\nchannel = "vcan0"\n{quiet}\n'
-        options = "options = { sleep_after_open = 0.0 }"
-        return f'[[can]]\ninterface = "slcan"\nchannel = "{self.link}"\n{quiet}\n{options}\n'
+        if self.link is not None:
+            options = "options = { sleep_after_open = 0.0 }"
+            return f'[[can]]\ninterface = "slcan"\nchannel = "{self.link}"\n{quiet}\n{options}\n'
+        rate = f"bitrate = {self.end.bitrate}\n" if self.end.bitrate else ""
+        own = "setup = true\n" if self.sets_up else ""
+        return f'[[can]]\ninterface = "{self.end.interface}"\nchannel = "{self.end.channel}"\n{quiet}\n{rate}{own}'
 
 
 def toml(setting: Setting) -> str:

@@ -1,6 +1,6 @@
 """The car of a scenario in real time, on a real bus or behind a serial adapter, with the faults of its sensors and bus.
 
-    python -m hil.vehicle SCENARIO.toml (--link PATH | --channel vcan0) [--seed N]
+    python -m hil.vehicle SCENARIO.toml (--link PATH | --channel vcan0) [--receiver PATH --utc US] [--seed N]
 
 Speaks as hil/car.py does: `ready`, then after `go` a JSON line ten times a second; it goes when its input ends.
 """
@@ -11,8 +11,10 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import can
@@ -24,6 +26,7 @@ from hil.ecu import Readings, engine, gearbox
 from hil.ecu_bus import WIDE, Ecus, car
 from hil.elm import Elm
 from hil.elm_chip import CLONE, GENUINE, STN, Car
+from hil.gnss import Receiver
 from hil.road import Moment, moments
 from hil.scenario_file import Scenario, read
 from hil.wire import Adapter, open_car_end
@@ -48,8 +51,9 @@ def whole_day(scenario: Scenario) -> Iterator[Moment]:
 class Clock:
     """Moments of the drive, each when it is time, until the input ends."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
+    def __init__(self, scenario: Scenario, watch: Callable[[Moment], None]) -> None:
+        """`watch` sees each of them."""
+        self._scenario, self._watch = scenario, watch
         self._late_m = 0.0
         """The way that it went on at its speed while the machine was late."""
 
@@ -67,6 +71,7 @@ class Clock:
                 due_s = now_s
             if select.select([sys.stdin], [], [], max(0.0, due_s - now_s))[0]:
                 return
+            self._watch(moment)
             yield moment
             due_s += STEP_S
 
@@ -107,9 +112,8 @@ class BusDriver:
         """Nothing drives yet, but the adapter answers."""
         self._bus.recv(0)
 
-    def drive(self) -> None:
+    def drive(self, clock: Clock) -> None:
         """Until the input ends."""
-        clock = Clock(self._scenario)
         for moment in clock.moments():
             self._say(moment)
             self._answer(moment)
@@ -122,7 +126,8 @@ class BusDriver:
 
     def _say(self, moment: Moment) -> None:
         """What the car broadcasts, and what strays on its bus."""
-        for identifier, data in self._broadcast.frames(moment):
+        frames = self._broadcast.frames(moment)
+        for identifier, data in [] if self._strays.is_off(moment.time_s) else frames:
             self._send(identifier, data)
         for stray in self._strays.until(moment.time_s):
             self._send(stray.identifier, stray.data, is_error=stray.is_error)
@@ -131,16 +136,18 @@ class BusDriver:
 
     def _answer(self, moment: Moment) -> None:
         """Hear what is asked, answer what is due."""
+        is_off = self._strays.is_off(moment.time_s)
         while (heard := self._bus.recv(0)) is not None:
             self._heard += 1
             identifier = heard.arbitration_id | (WIDE if heard.is_extended_id else 0)
-            self._units.hear(now_us(), identifier, bytes(heard.data))
+            if not is_off:
+                self._units.hear(now_us(), identifier, bytes(heard.data))
         self._readings.follow(moment.state)
         self._troubles.step(moment.time_s)
         share = torn_share(self._scenario.fault, moment.time_s)
         for port in self._units.ports:
             port.habits.loses = share
-        for _, identifier, data in self._units.due(now_us()):
+        for _, identifier, data in [] if is_off else self._units.due(now_us()):
             self._send(identifier & ~WIDE, data, is_wide=identifier >= WIDE)
 
     def _send(self, identifier: int, data: bytes, *, is_wide: bool = False, is_error: bool = False) -> None:
@@ -170,9 +177,8 @@ class ElmDriver:
     def idle(self) -> None:
         """A thread of its own answers."""
 
-    def drive(self) -> None:
+    def drive(self, clock: Clock) -> None:
         """Until the input ends."""
-        clock = Clock(self._scenario)
         for moment in clock.moments():
             self._readings.follow(moment.state)
             self._car.volts = moment.supply_v
@@ -201,25 +207,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hil.vehicle", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("scenario", type=Path)
     parser.add_argument("--link", type=Path, help="make a serial adapter and let this path point at it")
-    parser.add_argument("--channel", default="vcan0", help="without --link: this SocketCAN channel (default: vcan0)")
+    parser.add_argument("--channel", default="vcan0", help="without --link: this interface (default: vcan0)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--receiver", type=Path, help="make a GNSS receiver and let this path point at its port")
+    parser.add_argument("--utc", type=int, default=0, help="what makes boot time UTC, in us, for its dates")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # an adapter that is pulled out hangs up its line
     scenario = read(options.scenario)
-    driver: BusDriver | ElmDriver
-    if scenario.adapter == "none":
-        driver = BusDriver(open_car_end(link=options.link, channel=options.channel), scenario, options.seed)
-    else:
-        driver = ElmDriver(options.link, scenario, options.seed)
-    try:
+    with ExitStack() as stack:
+        driver = _driver(options, scenario)
+        stack.callback(driver.close)
+        watch: Callable[[Moment], None] = _ignore
+        if options.receiver is not None:
+            receiver = Receiver(options.receiver, scenario.fault)
+            stack.callback(receiver.close)
+            watch = partial(_tell_time, receiver, options.utc)
         print("ready", flush=True)
         while not select.select([sys.stdin], [], [], 0.01)[0]:
             driver.idle()
         if sys.stdin.readline().strip() == "go":
-            driver.drive()
-    finally:
-        driver.close()
+            driver.drive(Clock(scenario, watch))
     return 0
+
+
+def _driver(options: argparse.Namespace, scenario: Scenario) -> BusDriver | ElmDriver:
+    """The car on its bus, or behind its adapter."""
+    if scenario.adapter == "none":
+        return BusDriver(open_car_end(link=options.link, channel=options.channel), scenario, options.seed)
+    return ElmDriver(options.link, scenario, options.seed)
+
+
+def _ignore(_: Moment) -> None:
+    """Nobody has a receiver."""
+
+
+def _tell_time(receiver: Receiver, utc_us: int, moment: Moment) -> None:
+    receiver.step(moment, utc_us + time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
 
 
 if __name__ == "__main__":

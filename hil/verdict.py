@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hil.likeness import differences, slack
 from hil.outcome import Account, EventFound, Live, Outcome
-from hil.scenario_file import EventTable, ExpectTable, Scenario, TripTable
+from hil.scenario_file import EventTable, ExpectTable, Scenario, SpanTable, TripTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,12 @@ def judge(scenario: Scenario, outcome: Outcome) -> list[Finding]:
         return [Finding("runs", holds=False, words=outcome.trouble)]
     expect = scenario.expect
     findings = [*_events(expect, outcome.events), *_trips(expect, outcome), *_frames(expect, outcome)]
+    findings += _likeness(expect, outcome)
     if outcome.live is not None:
-        findings += [*_account(outcome.live.account, expect), *_behaviour(outcome.live, expect)]
+        findings += [
+            *account_findings(outcome.live.account, expect.restarts + (0 if outcome.live.is_box else 1)),
+            *_behaviour(outcome.live, expect),
+        ]
     return findings
 
 
@@ -51,6 +56,7 @@ def _described(table: EventTable) -> str:
     """The expectation in words."""
     parts = [table.kind, *(word for word in (table.direction, table.severity, table.rule) if word)]
     parts += ["locked" if table.is_locked else "not locked"] if table.is_locked is not None else []
+    parts += [f"of {table.value:g} ± {table.share:.1%}"] if table.value is not None else []
     if table.to_s is not None:
         parts.append(f"between {table.from_s:g} and {table.to_s:g} s")
     elif table.from_s:
@@ -70,6 +76,9 @@ def _mismatch(table: EventTable, event: EventFound) -> str:
             return str(was)
     if table.is_locked is not None and table.is_locked != event.is_locked:
         return "locked" if event.is_locked else "not locked"
+    if table.value is not None:
+        is_near = event.value is not None and abs(event.value - table.value) <= table.share * abs(table.value)
+        return "" if is_near else f"of {event.value:g}" if event.value is not None else "of no value"
     return ""
 
 
@@ -87,9 +96,16 @@ def _subject(words: str) -> str:
     return head if head == "lamp" else rest
 
 
-def _heard(live: Live, time_s: float) -> int:
-    """Frames that were not the car's, by this time."""
-    return max((count for at_s, count in live.heard_by if at_s <= time_s), default=0)
+def _between(table: SpanTable, totals: Iterable[tuple[float, int]], what: str) -> Finding:
+    """As many as expected in this time, of what only grows."""
+    first, last = (
+        max((count for at_s, count in totals if at_s <= t_s), default=0) for t_s in (table.from_s, table.to_s)
+    )
+    least = f"at least {table.least}" if table.least else ""
+    most = "" if table.most is None else f"at most {table.most}"
+    name = f"{' and '.join(filter(None, (least, most)))} {what} from {table.from_s:g} to {table.to_s:g} s"
+    count = last - first
+    return Finding(name, table.least <= count <= (count if table.most is None else table.most), f"{count}")
 
 
 def _counted(count: int, what: str) -> str:
@@ -103,7 +119,8 @@ def _seen(events: Sequence[EventFound]) -> str:
 def told(event: EventFound) -> str:
     """An event in short."""
     parts = [event.kind, event.direction or "", event.severity or ""]
-    size = f" {event.peak_mps2:.1f} m/s²" if event.peak_mps2 is not None else ""
+    size = f" of {event.value:.6g}" if event.value is not None else ""
+    size = f" {event.peak_mps2:.1f} m/s²" if event.peak_mps2 is not None else size
     return f"{' '.join(part for part in parts if part)}{size} at {event.start_s:.2f} s"
 
 
@@ -143,9 +160,21 @@ def _frames(expect: ExpectTable, outcome: Outcome) -> Iterator[Finding]:
         if least:
             count = frames.get(name, 0)
             yield Finding(f"at least {least} frames {name}", count >= least, f"{count}")
+    if expect.dropped_max is not None:
+        count = frames.get("dropped", 0)
+        yield Finding(f"at most {expect.dropped_max} frames dropped", count <= expect.dropped_max, f"{count}")
 
 
-def _account(account: Account, expect: ExpectTable) -> Iterator[Finding]:
+def _likeness(expect: ExpectTable, outcome: Outcome) -> Iterator[Finding]:
+    """The live way and replay tell the same."""
+    if expect.same_as_replay:
+        found = list(differences(expect, outcome)) if outcome.other else ["there is nothing to lay beside it"]
+        name = f"tbox run and tbox replay tell the same, within {slack(expect, outcome.place).moment_s:g} s"
+        words = f"{_counted(len(outcome.events), 'event')}, {_counted(len(outcome.trips), 'trip')}"
+        yield Finding(name, not found, "; ".join(found[:3]) or words)
+
+
+def account_findings(account: Account, starts: int) -> Iterator[Finding]:
     """Everything that was recorded arrived, once, and verifies."""
     yield Finding("one device", account.devices == 1, f"{account.devices}")
     missing = ", ".join(map(str, account.missing[:10]))
@@ -156,7 +185,6 @@ def _account(account: Account, expect: ExpectTable) -> Iterator[Finding]:
     yield Finding("sealed", account.seals > 0, _counted(account.seals, "seal"))
     words = account.verify_words if account.verify_code else "exit code 0"
     yield Finding("tbox verify accepts it", account.verify_code == 0, words)
-    starts = expect.restarts + 1
     yield Finding(_counted(starts, "start"), account.starts == starts, f"{account.starts}")
 
 
@@ -165,21 +193,42 @@ def _behaviour(live: Live, expect: ExpectTable) -> Iterator[Finding]:
     for kind, wanted in expect.records.items():
         count = live.kinds.get(kind, 0)
         yield Finding(f"at least {wanted} {kind} records", count >= wanted, f"{count}")
-    for table in expect.sends:
-        sent = _heard(live, table.to_s) - _heard(live, table.from_s)
-        least = f"at least {table.least}" if table.least else ""
-        most = "" if table.most is None else f"at most {table.most}"
-        name = f"{' and '.join(filter(None, (least, most)))} frames sent from {table.from_s:g} to {table.to_s:g} s"
-        yield Finding(name, table.least <= sent <= (sent if table.most is None else table.most), f"{sent}")
+    yield from (_between(table, live.heard_by, "frames sent") for table in expect.sends)
+    yield from (_between(table, live.arrived_by, "records arrived") for table in expect.arrives)
+    yield from _words(expect, live)
+    if expect.silence:
+        yield Finding("silent on the bus", live.heard == 0, f"{live.heard} frames that are not the car's")
+    if expect.link is not None:
+        yield Finding(f"link: {expect.link}", live.link == expect.link, live.link or "none")
+    if not live.is_box:
+        yield _ended(live.exit_codes, expect.exit_codes)
+    yield Finding("the bench lost no frame", live.car_dropped == 0, f"{live.car_dropped}")
+
+
+def _words(expect: ExpectTable, live: Live) -> Iterator[Finding]:
+    """What it said of the car, of itself and of the time."""
     if expect.trouble is not None:
         words = "; ".join(live.trouble) or "none"
         is_told = sorted(live.trouble, key=_subject) == sorted(expect.trouble, key=_subject)
         yield Finding(f"trouble told: {'; '.join(expect.trouble) or 'none'}", is_told, words)
-    if expect.silence:
-        yield Finding("silent on the bus", live.heard == 0, f"{live.heard} frames that are not the car's")
-    codes = Counter(live.exit_codes)
-    words = ", ".join(f"{count} x {code}" for code, count in codes.items())
-    ends = " and ".join(map(str, expect.exit_codes))
-    is_good = set(codes) == set(expect.exit_codes) and live.exit_codes[-1] == expect.exit_codes[-1]
-    yield Finding(f"ended with {ends}", is_good, words or "never")
-    yield Finding("the bench lost no frame", live.car_dropped == 0, f"{live.car_dropped}")
+    for words in expect.says:
+        yield Finding(f'says "{words}"', words in live.log, "in its log" if words in live.log else "not in its log")
+    for reason, least in expect.silences.items():
+        count = live.silences.get(reason, 0)
+        yield Finding(f"silent for {reason} at least {_counted(least, 'time')}", count >= least, f"{count}")
+    if expect.clocks is not None:
+        name = f"clock records: {', '.join(expect.clocks)}"
+        yield Finding(name, live.clocks == expect.clocks, ", ".join(live.clocks) or "none")
+    if expect.utc_error_s is not None:
+        off_s = live.utc_error_s
+        words = "no clock record" if off_s is None else f"{off_s:g} s off"
+        yield Finding(
+            f"dated within {expect.utc_error_s:g} s", off_s is not None and off_s <= expect.utc_error_s, words
+        )
+
+
+def _ended(codes: Sequence[int], wanted: Sequence[int]) -> Finding:
+    """With which exit codes, and the last of them."""
+    words = ", ".join(f"{count} x {code}" for code, count in Counter(codes).items())
+    is_good = set(codes) == set(wanted) and codes[-1] == wanted[-1]
+    return Finding(f"ended with {' and '.join(map(str, wanted))}", is_good, words or "never")

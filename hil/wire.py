@@ -1,5 +1,7 @@
 """The bus between the car and the agent: vcan where the kernel has it, else a serial CAN adapter made of a pty.
 
+Wired to a real terminal, the car's end is any interface that python-can knows.
+
 The adapter speaks the ASCII protocol of the Lawicel CAN232 manual (python-can's `slcan`): commands end in CR and are
 answered with CR or, when refused, BEL; a frame is `tiiildd..` (11 bits) or `Tiiiiiiiildd..` (29 bits).
 """
@@ -10,16 +12,64 @@ import select
 import time
 import tty
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import can
+from can.interfaces import BACKENDS
 
 OK, REFUSED = b"\r", b"\a"
 ANSWERS = {"V": b"V1013\r", "N": b"NTBOX\r", "F": b"F00\r", "C": OK, "O": OK, "L": OK, "S": OK, "s": OK, "Z": OK}
 """What the adapter says to each command, by its first letter."""
 BACKLOG_BYTES = 4096
 """What the adapter keeps for a computer that does not read; then it drops frames, and counts them."""
+
+
+class EndError(ValueError):
+    """A text that names no interface; it says which are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One interface: of SocketCAN by its channel, else as python-can calls it. Bit rate 0: as it is set up."""
+
+    channel: str = "vcan0"
+    interface: str = "socketcan"
+    bitrate: int = 0
+
+    @property
+    def is_link(self) -> bool:
+        """Whether `ip` knows it."""
+        return self.interface == "socketcan"
+
+    def __str__(self) -> str:
+        head = "" if self.is_link else f"{self.interface}:"
+        return f"{head}{self.channel}{f'@{self.bitrate}' if self.bitrate else ''}"
+
+
+VCAN = End()
+
+
+def parse_end(text: str) -> End:
+    """`can1`, or `pcan:PCAN_USBBUS1@500000`: [INTERFACE:]CHANNEL[@BITRATE]. EndError."""
+    rest, _, rate = text.partition("@")
+    interface, colon, channel = rest.partition(":")
+    if not colon:
+        interface, channel = "socketcan", rest
+    if interface not in BACKENDS:
+        raise EndError(f"{text}: python-can has no interface {interface}; it has {' '.join(sorted(BACKENDS))}")
+    if not channel or (rate and not rate.isdecimal()):
+        raise EndError(f"{text}: wanted is [INTERFACE:]CHANNEL[@BITRATE], as can1 or pcan:PCAN_USBBUS1@500000")
+    return End(channel, interface, int(rate or 0))
+
+
+def open_end(end: End, *, hears_itself: bool = False) -> can.BusABC:
+    """Its bus; `hears_itself`: what it sends comes back once it is on the wire. can.CanError, OSError, ValueError."""
+    options: dict[str, Any] = {"receive_own_messages": True} if hears_itself else {}
+    if end.bitrate and not end.is_link:
+        options["bitrate"] = end.bitrate
+    return can.Bus(interface=end.interface, channel=end.channel, ignore_config=True, **options)
 
 
 def has_vcan(channel: str = "vcan0") -> bool:
@@ -144,9 +194,5 @@ class Adapter(can.BusABC):
 
 
 def open_car_end(*, link: Path | None = None, channel: str = "vcan0") -> can.BusABC:
-    """The bus as the car sees it: the adapter behind `link`, or the kernel's `channel`."""
-    if link is not None:
-        return Adapter(link)
-    bus: Any = can.Bus(interface="socketcan", channel=channel)
-    assert isinstance(bus, can.BusABC)
-    return bus
+    """The bus as the car sees it: the adapter behind `link`, or the interface that `channel` names. EndError."""
+    return Adapter(link) if link is not None else open_end(parse_end(channel))

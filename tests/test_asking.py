@@ -135,6 +135,23 @@ def test_bus_off_is_over_when_the_controller_says_so(monkeypatch: pytest.MonkeyP
     assert world.health()["reason"] == ""
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(0x002, "", id="it gave way to another frame"),
+        pytest.param(0x202, "", id="the same, with its counters beside"),
+        pytest.param(0x001, "bus_error", id="nobody took its frame"),
+        pytest.param(0x004, "bus_error", id="it warns, or turned passive"),
+        pytest.param(0x00A, "bus_error", id="it gave way, and there was an error"),
+    ],
+)
+def test_who_gave_way_to_another_frame_goes_on_asking(monkeypatch: pytest.MonkeyPatch, error: int, reason: str) -> None:
+    world = World(monkeypatch).run(12)
+    world.fail(error)
+    world.run(0.5)
+    assert world.health()["reason"] == reason
+
+
 def test_bus_off_is_over_when_the_device_was_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch).run(12)
     world.fail(BUS_OFF)

@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_broker_of_an_unknown_authority_is_not_trusted(
     with Driver(secure(secured.port, certificates, ca_file=path)) as driver:
         unknown = "comes from an authority unknown here; name that authority's certificate in mqtt.ca_file"
         reason = f"the certificate of localhost:{secured.port} {unknown}"
-        assert driver.take() == LinkDown(reason)
+        assert driver.take() == LinkDown(reason, is_auth=True)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,14 @@ def test_a_broker_with_a_wrong_certificate_is_not_trusted(
     with Mosquitto(tmp_path, lines) as broker, Driver(secure(broker.port, certificates)) as driver:
         down = driver.wait(LinkDown)
         assert f"the certificate of localhost:{broker.port} {word}" in down.reason
-        assert not down.is_auth
+        assert down.is_auth
+
+
+def test_a_certificate_that_is_not_valid_yet_waits_for_the_clock_only() -> None:
+    early = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    early.verify_code, early.verify_message = 9, "certificate is not yet valid"
+    down = explain_failure("b:1", early)
+    assert down == LinkDown("the certificate of b:1 is not valid yet; is this terminal's clock right?", is_auth=False)
 
 
 def test_tls_to_a_port_without_it_is_said(mosquitto: Process, certificates: Certificates) -> None:

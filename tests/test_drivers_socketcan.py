@@ -14,7 +14,7 @@ from drivers._socketcan import ffi, lib
 from drivers.batch import ERROR, EXTENDED, FD, REMOTE
 from drivers.errors import DeviceError
 from drivers.message import pack
-from drivers.socketcan import ROOM, SocketCan
+from drivers.socketcan import RECEIVE_BYTES, ROOM, SocketCan
 from drivers.source import boot_us
 from tests.packed import Frame, frames
 from tests.wires import Wire
@@ -199,10 +199,19 @@ def test_a_full_read_leaves_the_rest_for_the_next() -> None:
     source.close()
 
 
+def test_the_kernel_is_asked_for_room_for_many_frames() -> None:
+    ours, theirs = udp_pair()
+    usual = ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    source = reader(ours)
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= min(2 * usual, 2 * RECEIVE_BYTES)
+    theirs.close()
+    source.close()
+
+
 def test_what_the_kernel_dropped_is_counted() -> None:
     ours, theirs = udp_pair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     source = reader(ours)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sent, got = 500, 0
     for _ in range(sent):
         theirs.send(CLASSIC.pack(1, 0, 0, b""))

@@ -6,7 +6,7 @@ import pytest
 
 from hil import scenario_file
 from hil.scenario_file import find, read
-from tests.hil_defects import DEFECTS, ROOT, Defect, try_one
+from tests.hil_defects import BESIDES, DEFECTS, ROOT, Defect, try_one
 
 FAULTS = {fault for kind in ("CarFault", "BusFault", "LiveFault") for fault in get_args(getattr(scenario_file, kind))}
 
@@ -15,13 +15,13 @@ def test_every_fault_has_a_defect() -> None:
     assert set(DEFECTS) == FAULTS
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", [*DEFECTS, *BESIDES])
 def test_a_defect_can_be_planted_and_its_scenario_has_the_fault(name: str) -> None:
-    defect = DEFECTS[name]
+    defect = {**DEFECTS, **BESIDES}[name]
     assert (ROOT / defect.file).read_text().count(defect.right) >= 1
     scenario = read(find(defect.scenario))
     assert defect.place in scenario.places
-    assert name in {fault.name for fault in scenario.fault}
+    assert name in BESIDES or name in {fault.name for fault in scenario.fault}
 
 
 def test_a_defect_that_is_planted_is_seen_and_what_is_right_is_not() -> None:

@@ -90,8 +90,8 @@ def test_settings_that_tbox_refuses_are_a_failure_with_its_words(
     [
         pytest.param(["harsh-dya"], "did you mean harsh-day?", id="a name that is none"),
         pytest.param(["fatigue", "--place", "kernel"], "fatigue: cannot run in kernel: it names process", id="not its place"),
-        pytest.param(["harsh-day", "--place", "qemu"], "there is no place qemu yet", id="qemu"),
-        pytest.param(["harsh-day", "--place", "wired"], "there is no place wired yet", id="wired"),
+        pytest.param(["harsh-day", "--place", "qemu"], "cannot run in qemu: it names process", id="qemu"),
+        pytest.param(["harsh-day", "--place", "wired"], "say which interface is the car", id="wired"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_run_is_said_in_a_sentence(
@@ -131,7 +131,10 @@ def test_a_trace_that_is_not_here_is_a_skip(tmp_path: Path, capsys: pytest.Captu
 def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    assert len(said.splitlines()) == len(list(FOLDER.glob("*.toml")))
+    about = [line for line in said.splitlines() if line.startswith("place ")]
+    assert len(said.splitlines()) == len(list(FOLDER.glob("*.toml"))) + len(about)
+    assert about[0] == "place process: here"
+    assert [line.split(":")[0] for line in about] == [f"place {place}" for place in places.PLACES]
     assert "No network in mid-drive [link_cut]  (kernel, vcan, live)" in said
 
 

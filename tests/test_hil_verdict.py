@@ -16,7 +16,7 @@ from hil.verdict import Finding, judge
 
 FRAMES = {"in": 10, "decoded": 6, "unmapped": 2, "rejected": 1, "dropped": 1}
 TRUTH = (TruthRow(0, 0, 0, 0, 800, 0), TruthRow(30, 10, 1, 0, 2000, 1000))
-BRAKING = EventFound(kind="harsh_braking", start_s=12.0, end_s=14.0, severity="medium", peak_mps2=5.0)
+BRAKING = EventFound(kind="harsh_braking", start_s=12.0, end_s=14.0, severity="medium", peak_mps2=5.0, value=1000.0)
 CRASH = EventFound(kind="crash", start_s=20.0, end_s=20.1, severity="high", direction="front", is_locked=True)
 TRIP = TripFound(start_s=1.0, end_s=30.0, distance_m=1000.0, end_reason="stopped")
 ACCOUNT = Account(
@@ -64,6 +64,9 @@ def event(**more: Any) -> dict[str, Any]:
         pytest.param({"event": [{"kind": "crash", "is_locked": False}]}, ["1 x crash not locked"], id="locked"),
         pytest.param({"event": [{"kind": "crash", "rule": "roll"}]}, ["1 x crash roll"], id="another rule"),
         pytest.param({"event": [{"kind": "tow"}]}, ["1 x tow"], id="none at all"),
+        pytest.param(event(value=990.0, share=0.02), [], id="a value within 2 %"),
+        pytest.param(event(value=970.0), ["1 x harsh_braking of 970 ± 2.0%"], id="a value beyond 2 %"),
+        pytest.param({"event": [{"kind": "crash", "value": 1.0}]}, ["1 x crash of 1 ± 2.0%"], id="no value"),
         pytest.param({"never": ["tow"]}, [], id="never, and none"),
         pytest.param({"never": ["crash"]}, ["never crash"], id="never, but one"),
         pytest.param({**event(), "only": True}, ["no other event"], id="another one besides"),
@@ -74,6 +77,8 @@ def event(**more: Any) -> dict[str, Any]:
         pytest.param({"distance_share": 0.01}, [], id="all of the way"),
         pytest.param({"rejected_min": 1, "unmapped_min": 2}, [], id="counted"),
         pytest.param({"rejected_min": 2, "unmapped_min": 3}, ["at least 2 frames rejected", "at least 3 frames unmapped"], id="not counted"),
+        pytest.param({"dropped_max": 1}, [], id="as many dropped as may be"),
+        pytest.param({"dropped_max": 0}, ["at most 0 frames dropped"], id="one dropped too many"),
     ],
 )  # fmt: skip
 def test_an_expectation_holds_or_does_not(expect: dict[str, Any], bad: list[str]) -> None:
@@ -195,8 +200,12 @@ def test_the_page_says_everything_and_needs_nothing_else() -> None:
         assert words in text
     assert not re.search(r'(?:src|href)="(?!#)|@import|url\(', text)
     assert re.findall(r'class="badge ([a-z]*)"', text) == ["", "bad", "", "bad"]
-    assert text.count('rect class="expected"') == 1
-    assert text.count('rect class="fault"') == 4
+    drive, signals = text.split("Every signal of the car")
+    assert drive.count('rect class="expected"') == 1
+    assert drive.count('rect class="fault"') == 5
+    for name in ("Speed", "Rpm", "Accel x", "Gyro z", "Latitude", "Ignition"):
+        assert f">{name} <" in signals
+    assert signals.count("<svg") == signals.count('rect class="fault"') == signals.count('rect class="expected"')
 
 
 def test_a_page_of_a_run_that_came_to_nothing_says_so() -> None:

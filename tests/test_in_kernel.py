@@ -16,5 +16,5 @@ def test_vcan_of_a_real_kernel(tmp_path: Path) -> None:
         pytest.skip("user-mode-linux is not installed")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE / "kernel")]
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(HERE.parent), "CI": os.environ.get("CI", "")}
-    done = kernel.run(words, tmp_path, environment=environment)
+    done = kernel.run(words, tmp_path, environment=environment, limit_s=300.0)
     assert done.code == 0, done.said

@@ -29,9 +29,24 @@ def test_a_link_goes_down_and_comes_up_as_it_is_wanted(
     ]
 
 
-def test_who_may_not_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ip(tmp_path, monkeypatch, 'echo "RTNETLINK answers: Operation not permitted" >&2; exit 2')
-    with pytest.raises(DeviceError, match=r"can0: cannot be set up: RTNETLINK answers.*CAP_NET_ADMIN.*can\.setup"):
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        pytest.param("RTNETLINK answers: Operation not permitted", "needs CAP_NET_ADMIN", id="not allowed"),
+        pytest.param("RTNETLINK answers: Numerical argument out of domain", "cannot have this bit rate", id="bit rate"),
+        pytest.param(
+            "RTNETLINK answers: Operation not supported", "does not know one of these modes", id="listen-only"
+        ),
+        pytest.param('Cannot find device "can0"', "is it plugged in", id="not there"),
+    ],
+)
+def test_a_link_that_cannot_be_set_up_is_told_with_what_helps(
+    said: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ip(tmp_path, monkeypatch, f"echo '{said}' >&2; exit 2")
+    with pytest.raises(
+        DeviceError, match=rf"can0: cannot be set up: {said}: .*{fix}.*can\.setup = false, and: ip link"
+    ):
         link.set_up("can0", 500_000, listen_only=True)
 
 
