@@ -70,8 +70,11 @@ class SocketCan:
         return REASONS[sent]
 
     def counters(self) -> dict[str, int]:
-        """Tell frames received, dropped, not understood, stamped here, stamped by the controller; sent, not taken."""
-        names = ("frames", "dropped", "errors", "unstamped", "hardware_stamped", "sent", "unsent")
+        """Tell frames received, dropped, not understood, stamped here, stamped by the controller; sent, not taken.
+
+        `dropped` is by the kernel; `overruns` are times the controller's own buffer ran over, by frames nobody counted.
+        """
+        names = ("frames", "dropped", "overruns", "errors", "unstamped", "hardware_stamped", "sent", "unsent")
         return {name: getattr(self._self, name) for name in names}
 
     def close(self) -> None:

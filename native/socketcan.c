@@ -187,6 +187,13 @@ static bool convert(const struct canfd_frame *frame, size_t size, tbox_input_t *
     return true;
 }
 
+/* A frame of errors: the controller received a frame and had no room for it (linux/can/error.h). */
+static bool is_overrun(const tbox_input_t *input)
+{
+    return (input->flags & TBOX_FRAME_ERROR) != 0 && (input->id & CAN_ERR_CRTL) != 0 && input->length > 1
+           && (input->u.data[1] & CAN_ERR_CRTL_RX_OVERFLOW) != 0;
+}
+
 static size_t hand_on(tbox_can_t *self, room_t *room, size_t count, uint8_t *inputs)
 {
     const clocks_t now = read_clocks();
@@ -204,6 +211,9 @@ static size_t hand_on(tbox_can_t *self, room_t *room, size_t count, uint8_t *inp
             !convert(&room->frame[i], room->header[i].msg_len, &input)) {
             self->errors++;
             continue;
+        }
+        if (is_overrun(&input)) {
+            self->overruns++;
         }
         input.t_us = stamp(self, &beside, &now) / 1000;
         input.channel = self->channel;

@@ -23,6 +23,7 @@
 typedef struct {
     uint64_t frames;           /* handed on */
     uint64_t dropped;          /* by the kernel, because nobody read in time (SO_RXQ_OVFL) */
+    uint64_t overruns;         /* times the controller's own buffer ran over: frames were lost, nobody knows how many */
     uint64_t errors;           /* datagrams that are no frame */
     uint64_t unstamped;        /* frames without a stamp: stamped when read */
     uint64_t hardware_stamped; /* frames with the controller's stamp */

@@ -81,8 +81,9 @@ def test_both_readers_give_the_same_frames(pair: tuple[socket.socket, socket.soc
             theirs.send(one)
         got += frames(source.read())
     assert [one[1:] for one in got] == [through_python_can(one, 2)[1:] for one in raw]
+    ran_over = [one for one in got if one[4] & ERROR and one[2] & 4 and len(one[3]) > 1 and one[3][1] & 1]
     assert source.counters() == {
-        "frames": 2000, "dropped": 0, "errors": 0, "unstamped": 2000, "hardware_stamped": 0, "sent": 0, "unsent": 0,
+        "frames": 2000, "dropped": 0, "overruns": len(ran_over), "errors": 0, "unstamped": 2000, "hardware_stamped": 0, "sent": 0, "unsent": 0,
     }  # fmt: skip
 
 
@@ -197,6 +198,27 @@ def test_a_full_read_leaves_the_rest_for_the_next() -> None:
     assert times == sorted(times)
     theirs.close()
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "state", "overruns"),
+    [
+        (0x20000004, 1, 1),
+        (0x20000204, 3, 1),
+        (0x20000004, 2, 0),
+        (0x20000004, 0x30, 0),
+        (0x20000200, 1, 0),
+        (0x004, 1, 0),
+    ],
+    ids=["ran over", "both ways, with other errors", "sending", "passive", "another error", "an ordinary frame"],
+)
+def test_a_controller_that_ran_over_is_counted(
+    pair: tuple[socket.socket, socket.socket], identifier: int, state: int, overruns: int
+) -> None:
+    source = reader(pair[0])
+    pair[1].send(CLASSIC.pack(identifier, 8, 0, bytes([0, state])))
+    assert len(source.read()) == 80
+    assert source.counters()["overruns"] == overruns
 
 
 def test_the_kernel_is_asked_for_room_for_many_frames() -> None:

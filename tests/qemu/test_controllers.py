@@ -165,6 +165,7 @@ def test_what_the_controllers_buffer_had_no_room_for_is_heard_as_error_frames(ot
         errors += sum(bool(frame[4] & ERROR) for frame in frames(source.read()))
     assert errors > 0
     assert controller.look(OURS).overruns > 0
+    assert source.counters()["overruns"] > 0
     source.close()
 
 
