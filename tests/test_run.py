@@ -16,7 +16,7 @@ from hil.relay import Relay
 from hil.subscriber import Subscriber
 from tests.brokers import Mosquitto
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 FAST = "[samples]\nchunk_s = 3\njournal_s = 1\n[health]\nperiod_s = 1\n[uplink]\nbackoff_s_min = 0.2\nbackoff_s_max = 0.5\n"
 
 
