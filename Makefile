@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak powercut-block clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq powercut powercut-awake powercut-block clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -110,6 +110,20 @@ hil-shifted: .venv/.has-test ## every fault at another time of its drive: counts
 soak: .venv/.has-test ## full buses for SOAK_MIN minutes (60): nothing lost, memory flat, latency as a histogram
 	@sh .ci/need tests
 	@$(BIN)/python -m hil soak --minutes $(or $(SOAK_MIN),60) $(ARGS)
+
+endurance: .venv/.has-test ## weeks offline in a minute: what fits, what goes, how long it takes to tell it all
+	@nice $(BIN)/python -m tests.endurance
+
+rabbitmq: .venv/.has-test ## the daemon against RabbitMQ's strict MQTT 3.1.1 (40 s; needs Debian's rabbitmq-server)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rabbitmq
+
+powercut: .venv/.has-test ## the power goes 11400 times: at any writing call, at any write of the disk (15 min); ARGS as --seed 2
+	@sh .ci/need tests
+	@mkdir -p out
+	@nice $(BIN)/python -m tests.powercut --json out/powercut.json $(ARGS)
+
+powercut-awake: .venv/.has-test ## plant defects in the agent: does a power cut show each?
+	@$(BIN)/python -m tests.powercut_defects $(ARGS)
 
 powercut-block: .venv/.has-test ## power cuts at any write of the disk, thousands, in a kernel that comes along (5 min)
 	@sh .ci/need tests

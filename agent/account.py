@@ -42,9 +42,9 @@ class Account:
 
     def __init__(self, ledger: Ledger, rule: Samples, rules_id: str, bounds: Bounds | None = None) -> None:
         """`bounds`: how far samples may lie from what was measured; None: they are exact."""
-        self._bounds = bounds
         self._ledger = ledger
         self._rule = rule
+        self._bounds = bounds
         self._rules_id = rules_id
         self._trip_seq: int | None = None
         self._chunk: list[Sample] = []
@@ -65,8 +65,9 @@ class Account:
         if left is None or left.is_clean:
             return []
         bodies: list[tuple[str, dict[str, Any]]] = []
-        if left.samples is not None:
-            bodies.append(("samples", left.samples))
+        samples = None if left.samples is None else self._ledger.blur.resampled(left.samples)
+        if samples is not None:
+            bodies.append(("samples", samples))
         bodies.append(("event", left.power_cut(now, self._rules_id)))
         if left.trip_end is not None:
             bodies.append(("trip_end", left.trip_end))
@@ -104,10 +105,6 @@ class Account:
         }
         return self._ledger.number("calibration", t_us, body)
 
-    def evidence(self, bodies: Iterable[Mapping[str, Any]], t_us: int) -> list[Record]:
-        """What a crash leaves, under one seal."""
-        return self._ledger.numbers("evidence", t_us, bodies)
-
     def left(self, interim: dict[str, Any] | None, left: Left) -> Left:
         """`left` with the open trip and its open samples: what must survive a power cut now."""
         if interim is None or self._trip_seq is None:
@@ -138,11 +135,12 @@ class Account:
 
     def _columns(self) -> dict[str, Any]:
         """The open chunk as columns; a signal nobody told is left out. Empty when nobody told anything."""
-        told = {name: [sample.value(name) for sample in self._chunk] for name in self._rule.signals}
-        columns = {name: values for name, values in told.items() if any(value is not None for value in values)}
+        blur = self._ledger.blur
+        told = blur.columns({name: [sample.value(name) for sample in self._chunk] for name in self._rule.signals})
+        columns = {name: cells for name, cells in told.items() if any(cell is not None for cell in cells)}
         if not columns:
             return {}
-        bounds = {} if self._bounds is None else bounds_of(self._bounds, columns)
+        bounds = {} if self._bounds is None else blur.bounds(bounds_of(self._bounds, columns))
         return encode_columns(self._chunk[0].at_us, SAMPLE_US, columns, RESOLUTION, bounds)
 
     def _event(self, event: Event, trip_seq: int | None) -> dict[str, Any]:

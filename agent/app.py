@@ -1,31 +1,29 @@
 """The daemon: the one file that knows all rooms. `turn` is the product, once round."""
 
 import logging
-import os
 from pathlib import Path
-from random import Random
 from types import FrameType
 from typing import Any
 
 from agent import __version__, clock, hours, terms, vehicle
 from agent.absence import Absence, whereabouts
 from agent.account import Account
+from agent.clerk import Clerk
 from agent.codec import Record
 from agent.core import Calibration, Core, Event, Output, Sample
 from agent.delivery import Delivery
 from agent.evidence import Evidence
 from agent.health import Health, Systemd, Vitals, process
-from agent.key import KEY_NAME, load_or_make
-from agent.ledger import Identity, Ledger
 from agent.mqtt import Link
+from agent.opening import open_ledger, open_uplink
 from agent.outbox import Outbox
 from agent.resume import EVERY_US, Left, left_by, rotation_of
-from agent.settings import Settings, rules_id, settings_id
-from agent.setup import RING_FRAME_BYTES, Rest
-from agent.sources import open_asking, open_rack
+from agent.settings import Settings, rules_id
+from agent.setup import Rest
+from agent.sources import open_asking, open_film, open_rack
+from agent.spool import Spool
 from agent.trip import EventFound, Moment, TripEnded, Trips
 from agent.upkeep import Upkeep
-from agent.uplink import Uplink
 from agent.writer import Writer
 from drivers.batch import tick
 
@@ -44,7 +42,6 @@ TEND_US = 50_000
 LEAVE_US = 5_000_000
 """At an orderly end the link gets this long to deliver what is there."""
 
-WITH_EVIDENCE = ("crash", "rollover")
 CLOCK_US = 1_000_000
 SUBSCRIBED = ("receipt",)
 
@@ -54,37 +51,31 @@ class Agent:
 
     def __init__(self, settings: Settings, table: vehicle.Table, outbox: Outbox) -> None:
         state_dir = Path(settings.device.state_dir)
-        key = load_or_make(state_dir / KEY_NAME)
+        key, self.ledger = open_ledger(settings, table, outbox)
         self.settings, self.boot = settings, outbox.boot
         self.device = settings.device.name or key.device.hex()
-        software = f"tbox {__version__}"
-        self.ledger = Ledger(key, outbox.boot, outbox.tail(), Identity(software, settings_id(settings)))
         samples = settings.samples
         bounds = samples.bounds if samples.mode == "bounded" else None
         self.account = Account(self.ledger, samples, rules_id(settings.detect), bounds)
-        self.evidence = Evidence(settings.store.evidence_mb_per_day * 1_000_000)
         state = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
-        uplink = Uplink(
-            settings.uplink,
-            stored_upto=outbox.tail().next_seq - 1,
-            delivered_upto=outbox.delivered_upto,
-            rng=Random(os.urandom(8)),  # noqa: S311  (spreads a fleet, hides nothing)
-        )
+        uplink = open_uplink(settings.uplink, outbox, key.device)
         self.stamp, left = clock.stamp(), left_by(outbox.recovered())
         gone_us = left.stamp.gone_us(self.stamp) if left else None
         rest = (left.rest, gone_us) if left else None
         self.core = Core(settings, table, rotation_of(outbox.calibration()), rest=rest)
-        now_us = clock.boot_us()
-        kept = left.kept if left else {}
+        now_us, kept = clock.boot_us(), left.kept if left else {}
+        self.evidence = Evidence(settings, table, self.core, self.ledger, outbox.boot)
+        self.evidence.resume(now_us, kept.get("evidence", []), gone_us, outbox.calibration())
         absence = Absence(whereabouts(kept.get("place", {}), gone_us, now_us))
         self.trips = Trips(settings.trip, terms.load(settings, table), absence)
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
-        self.held = self._first_records(now_us, table.name, left)
+        self.held = self._first_records(now_us, table.name, left) + self.evidence.recover(outbox.captured(), now_us)
         self.delivery = Delivery(Writer(outbox), uplink, link)
+        self.clerk = Clerk(Spool(state_dir), self.ledger, self.delivery)
         self.rack = open_rack(settings, table, self.delivery.filenos)
         uplink.allowance.resume(now_us / 1e6, kept.get("sent", []), None if gone_us is None else gone_us / 1e6)
-        self.upkeep = Upkeep(settings, now_us, kept.get("power", {}))
+        self.upkeep = Upkeep(settings, now_us, kept.get("power", {}), open_film(settings, self.ledger, self.held))
         self.asking = open_asking(settings, table, self.rack, kept.get("asking", {}))
         self.is_stopping = False
         self._clock: clock.Reading | None = None
@@ -108,7 +99,9 @@ class Agent:
             self.held += self._trouble(body, now_us)
         for output in self.core.feed(batch + tick(now_us)):
             self.held += self._meaning(output, now_us)
-        if self.held or self.rack.is_woken or now_us >= self._tend_us:
+        if records := self.evidence.turn(now_us, self.held):
+            self.held, self._journal = self.held + records, self._now_left(now_us)
+        if self.held or self.evidence.pending or self.rack.is_woken or now_us >= self._tend_us:
             self._tend(now_us)
         self.health.turned(now_us)
         if batch:
@@ -120,8 +113,9 @@ class Agent:
         self.held += self._due(now_us)
         self._keep(now_us)
         self._tell(now_us)
-        self.upkeep.tend(now_us)
-        if self.upkeep.wanted is not None and not self.held and self.delivery.writer.is_settled:
+        is_settled = not self.held and self.delivery.writer.is_settled
+        self.held += self.upkeep.tend(now_us, self.delivery.waiting, is_settled=is_settled)
+        if self.upkeep.wanted is not None and is_settled and not self.held:
             self.upkeep.sleep(now_us)
 
     def _heard(self) -> bytes:
@@ -162,15 +156,15 @@ class Agent:
         return records
 
     def _moment(self, moment: Moment, now_us: int) -> list[Record]:
-        """The records of a moment; a crash takes the ring along, a trip's end clears the journal."""
+        """The records of a moment; a crash has evidence, a trip's end clears the journal."""
         if isinstance(moment, TripEnded):
             self.ledger.count(self._frames(), self.evidence.losses)
             self._journal = self._left(None, self.core.snapshot(now_us).rest)
             log.info("trip of %.3f km ended: %s", moment.summary["distance_m"] / 1000, moment.summary["end_reason"])
         records = self.account.moment(moment, now_us)
-        if isinstance(moment, EventFound) and moment.event.name in WITH_EVIDENCE:
-            bodies = self.evidence.bodies(records[0].seq, self._ring(), now_us)
-            records += self.account.evidence(bodies, now_us)
+        if isinstance(moment, EventFound):
+            self.upkeep.film.found(moment.event, records[0].seq)
+            records += self.evidence.found(moment.event, records[0].seq, now_us)
         return records
 
     def _note(self, sample: Sample) -> None:
@@ -183,15 +177,9 @@ class Agent:
 
     def _trouble(self, body: dict[str, Any], now_us: int) -> list[Record]:
         """A trouble code or the lamp; that it was told is kept with it, so that nobody is told again."""
-        snapshot = self.core.snapshot(now_us)
-        self._journal = self._left(self.trips.interim(snapshot, "power_cut"), snapshot.rest)
+        self._journal = self._now_left(now_us)
         log.info("%s", " ".join(str(body[name]) for name in ("dtc", "code", "kind", "ecu") if name in body))
         return self.ledger.number("dtc", now_us, {"trip": self.account.trip_seq, **body})
-
-    def _ring(self) -> bytes:
-        """The pre-event ring; empty where it is switched off."""
-        ring = self.settings.ring
-        return self.core.freeze(round(ring.before_s * ring.frames_per_s) * RING_FRAME_BYTES)
 
     def _note_journal(self, sample: Sample, now_us: int) -> None:
         """What must survive a power cut, every `samples.journal_s`; of a car without a trip seldom."""
@@ -201,11 +189,17 @@ class Agent:
         if interim is not None or now_us - self._journal_us >= EVERY_US:
             self._journal, self._journal_us = self._left(interim, sample.rest), now_us
 
+    def _now_left(self, now_us: int) -> bytes:
+        """The journal, not waiting for a second to end."""
+        snapshot = self.core.snapshot(now_us)
+        return self._left(self.trips.interim(snapshot, "power_cut"), snapshot.rest)
+
     def _left(self, interim: dict[str, Any] | None, rest: Rest, *, is_clean: bool = False) -> bytes:
         """The journal as of now."""
         sent = self.delivery.uplink.allowance.kept(clock.boot_us() / 1e6)
         kept = {"asking": self.asking.state(), "power": self.upkeep.kept(), "sent": sent}
-        kept["place"] = self.trips.absence.kept(self.settings.samples.journal_s)
+        kept["evidence"] = self.evidence.allowance.kept(clock.boot_us())
+        kept["place"] = self.ledger.blur.kept(self.trips.absence.kept(self.settings.samples.journal_s))
         return self.account.left(interim, Left(self.boot, clock.stamp(), rest, is_clean, kept=kept)).journal()
 
     def _due(self, now_us: int) -> list[Record]:
@@ -217,6 +211,7 @@ class Agent:
             reading = clock.vouched(clock.read_clocks(), self._receiver_utc())
             self._dated = reading.dated()
             self.trips.date(self._dated)
+            records += self.clerk.turn(now_us, reading)
             if clock.is_due(self._clock, reading, is_driving=is_driving):
                 self._clock = reading
                 records += self.ledger.number("clock", now_us, reading.body(self.boot))
@@ -235,8 +230,10 @@ class Agent:
     def _keep(self, now_us: int) -> None:
         """Hand records to the writer; what it has no room for is held, and nothing more is read meanwhile."""
         self.held += self.ledger.gaps(now_us, self.delivery.news())
-        if (self.held or self._journal is not None) and self.delivery.writer.put(self.held, self._journal):
-            self.held, self._journal = [], None
+        pending = self.evidence.pending
+        is_any = self.held or pending or self._journal is not None
+        if is_any and self.delivery.writer.put(self.held, self._journal, pending):
+            self.held, self._journal, self.evidence.pending = [], None, []
 
     def _tell(self, now_us: int) -> None:
         """What may go now goes; systemd hears how it stands."""
@@ -251,6 +248,7 @@ class Agent:
             self.held += self._meaning(output, now_us)
         for moment in self.trips.finish(self.core.snapshot(now_us), "agent_stopped"):
             self.held += self._moment(moment, now_us)
+        self.held += self.evidence.finish(now_us)
         self.ledger.count(self._frames(), self.evidence.losses)
         self.held.append(self.ledger.seal(now_us))
         self._journal = self._left(None, self.core.snapshot(now_us).rest, is_clean=True)

@@ -27,13 +27,18 @@ SLACK = 32
 ROWS = 32
 
 _KEY, _SEAL = kind_number("key"), kind_number("seal")
+_VOUCHING = (_SEAL, kind_number("gap"), kind_number("evidence"))
+"""The seal right after a gap or evidence is not dropped: without it nobody would vouch for them."""
+
 _HISTORY = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
 
 _DELETE_OLDEST = """DELETE FROM records WHERE seq IN
     (SELECT seq FROM records WHERE seq<? AND kind!=? ORDER BY seq LIMIT ?)"""
 _OLDEST_KEPT = """SELECT seq FROM records WHERE state=? AND raw IS NOT NULL AND kind!=? ORDER BY seq LIMIT ?"""
 _OLDEST = """SELECT seq, kind, hash FROM records WHERE state=? AND lane IN (SELECT value FROM json_each(?))
-    AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
+    AND kind IN (SELECT value FROM json_each(?)) AND NOT (kind=? AND EXISTS
+        (SELECT 1 FROM records AS before WHERE before.seq=records.seq-1 AND before.kind IN (?,?)))
+    ORDER BY seq LIMIT ?"""
 _WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
 _KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
 _FORGET = "DELETE FROM records WHERE kind!=? AND seq < (SELECT max(seq) FROM records WHERE kind=? AND seq<=?)"
@@ -130,7 +135,7 @@ def _drop(connection: sqlite3.Connection) -> list[Stub]:
     for group in EVICTION:
         lanes = json.dumps(sorted({LANES.index(lane_of(kind)) for kind in group}))
         kinds = json.dumps([kind_number(kind) for kind in group])
-        if rows := connection.execute(_OLDEST, (PENDING, lanes, kinds, ROWS)).fetchall():
+        if rows := connection.execute(_OLDEST, (PENDING, lanes, kinds, *_VOUCHING, ROWS)).fetchall():
             strip(connection, (seq for seq, _, _ in rows), DROPPED)
             return rows
     return []

@@ -45,6 +45,17 @@ def check_disk(free_bytes: int, used_bytes: int, budget_bytes: int) -> Check:
     return passed("disk", words)
 
 
+def check_camera(source: str, why_not: str) -> Check:
+    """Whether a picture came from the camera."""
+    if "busy" in why_not:
+        return skipped("camera", f"{source}: somebody else films with it, perhaps tbox run: health tells how it is")
+    if why_not:
+        return failed(
+            "camera", f"{source}: {why_not}", "apt install ffmpeg; check camera.source, login_file and its plug"
+        )
+    return passed("camera", f"{source}: a picture came")
+
+
 def check_certificate(name: str, ends: Sequence[datetime], now: datetime, why_not: str = "") -> Check:
     """How long the certificate of a file holds; of several the one that ends first."""
     if why_not:

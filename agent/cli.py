@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import __version__, cli_install
+from agent import __version__, cli_install, cli_key
 from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, machine, map_of
+from agent.cli_trips import add_trips
 from agent.errors import TboxError
 
 
@@ -34,11 +35,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tbox {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for make in (_add_run, _add_replay, _add_decode, _add_report, _add_trips, _add_verify, _add_config):
+    for make in (_add_run, _add_replay, _add_decode, _add_report, add_trips, _add_verify, _add_config):
         make(commands)
     cli_install.add_vehicle(commands)
     cli_install.add_doctor(commands)
     cli_install.add_awake(commands)
+    cli_key.add_key(commands)
     return parser
 
 
@@ -99,6 +101,9 @@ def _add_report(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="a trip of this terminal (its number in `tbox trips list`), an exported record file, or a recording",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
+    parser.add_argument(
+        "--event", type=int, metavar="SEQ", help="instead, the page of this crash, from the evidence among the records"
+    )
     add_inputs(parser)
     add_settings(parser)
 
@@ -107,43 +112,6 @@ def _report(asked: argparse.Namespace) -> int:
     from agent import report
 
     return report.run(asked)
-
-
-def _add_trips(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = add(commands, "trips", "what is on this terminal", None)
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    listing = add(verbs, "list", "one line a trip", _trips_list)
-    show = add(verbs, "show", "one trip with its events", _trips_show)
-    export = add(verbs, "export", "the records as they were sealed, for `tbox verify`", _trips_export)
-    show.add_argument("trip", type=int, help="its number in `tbox trips list`")
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    for verb in (listing, show, export):
-        add_settings(verb)
-    for verb in (listing, show):
-        verb.add_argument("--json", action="store_true", help="for scripts")
-
-
-def _state(asked: argparse.Namespace) -> Path:
-    """Where this terminal keeps its records."""
-    return Path(machine(asked).device.state_dir)
-
-
-def _trips_list(asked: argparse.Namespace) -> int:
-    from agent import trips
-
-    return trips.list_trips(_state(asked), json=asked.json)
-
-
-def _trips_show(asked: argparse.Namespace) -> int:
-    from agent import trips
-
-    return trips.show_trip(_state(asked), asked.trip, json=asked.json)
-
-
-def _trips_export(asked: argparse.Namespace) -> int:
-    from agent import trips
-
-    return trips.export(_state(asked), asked.output)
 
 
 def _add_verify(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -156,13 +124,15 @@ def _add_verify(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="exported or received records, a terminal's store, or a folder",
     )
     parser.add_argument("--key", metavar="HEX", help="the device's public key, when it is known from elsewhere")
+    parser.add_argument("--fleet", metavar="HEX", help="the fleet's public key: does it vouch for this device?")
+    parser.add_argument("--platform", metavar="HEX", help="the platform's public key, which signs its receipts")
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 def _verify(asked: argparse.Namespace) -> int:
     from agent import verify
 
-    return verify.run(asked.files, json=asked.json, key=asked.key)
+    return verify.run(asked.files, json=asked.json, key=asked.key, fleet=asked.fleet, platform=asked.platform)
 
 
 def _add_config(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -57,6 +57,13 @@ def _check_files(settings: Settings) -> None:
     maps.load(Path(settings.vehicle.map))
     broker.read_password(settings.mqtt)
     broker.make_context(settings.mqtt)
+    if settings.camera.login_file:
+        from drivers.camera_plan import LoginError, read_login  # noqa: PLC0415  (few have one)
+
+        try:
+            read_login(settings.camera.login_file)
+        except LoginError as why:
+            raise SettingsError(f"camera.login_file: {why}") from None
 
 
 def _lines(loaded: Loaded) -> Iterator[str]:

@@ -5,13 +5,18 @@ covers it as well. A receipt of another epoch, or one that covers less than the 
 before this start, tells that the platform was restored from a backup: all that is still here goes again, and what is
 not is said. What a broker took may never reach the platform (nobody had subscribed yet): where no receipt comes for the
 oldest of them, all goes again after `again_s`, and after twice as long, up to AGAIN_S_MAX.
+
+Where the platform's key is known, only receipts it signed for this device count, and the newest is worth keeping.
 """
 
+import math
 from typing import Literal
 
-from agent.receipt import Ranges, ReceiptError, parse_receipt
+from agent.receipt import Ranges, Receipt, ReceiptError, parse_receipt
 
 AGAIN_S_MAX = 86_400.0
+KEEP_S = 600.0
+"""So often the newest signed receipt is kept on flash: whoever connects gets the one that the broker retains anyway."""
 
 
 class Confirming:
@@ -19,6 +24,9 @@ class Confirming:
 
     def __init__(self, confirm: Literal["puback", "receipt"], delivered_upto: int, again_s: float) -> None:
         """`delivered_upto`: all up to this number was confirmed before this start (-1: nothing)."""
+        self._signed: tuple[bytes, bytes] | None = None
+        self._newest: tuple[int, bytes] = (-1, b"")
+        self._kept_us, self._keep_at_s = -1, -math.inf
         self._again_s = self._wait_s = again_s
         self._oldest, self._since_s = -1, 0.0
         self._needs_receipt = confirm == "receipt"
@@ -31,6 +39,10 @@ class Confirming:
         self.lost = Ranges()
         """Stored there once and not any more: to be opened again here."""
         self.counts = dict.fromkeys(("receipts", "receipts_bad"), 0)
+
+    def demand(self, platform: bytes, device: bytes) -> None:
+        """From now on only receipts count that the holder of this public key signed for this device."""
+        self._signed = platform, device
 
     def is_in_vain(self, now_s: float) -> bool:
         """Whether the oldest that is held has waited so long that all should go again; to be asked now and then."""
@@ -55,6 +67,7 @@ class Confirming:
             return False, ""
         try:
             receipt = parse_receipt(payload, upto_max=upto_max)
+            self._check_word(receipt, payload)
         except ReceiptError as error:
             self.counts["receipts_bad"] += 1
             return False, f"receipt ignored: {error}"
@@ -71,6 +84,14 @@ class Confirming:
             self.ready.add(first, last)
         return False, ""
 
+    def to_keep(self, now_s: float) -> bytes | None:
+        """The newest signed receipt, once, when it is time to keep it."""
+        time_us, payload = self._newest
+        if time_us <= self._kept_us or now_s < self._keep_at_s:
+            return None
+        self._kept_us, self._keep_at_s = time_us, now_s + KEEP_S
+        return payload
+
     def take_lost(self) -> list[tuple[int, int]]:
         """What is to be opened again, once."""
         spans, self.lost = list(self.lost), Ranges()
@@ -79,3 +100,12 @@ class Confirming:
     def begin_again(self) -> None:
         """Everything that is here is published once more."""
         self.held, self.ready = Ranges(), Ranges()
+
+    def _check_word(self, receipt: Receipt, payload: bytes) -> None:
+        """ReceiptError: it is not signed as it must be."""
+        if self._signed is None:
+            return
+        if not receipt.is_by(*self._signed):
+            raise ReceiptError("it is not signed for this device by uplink.platform_key")
+        assert receipt.word is not None
+        self._newest = max(self._newest, (receipt.word.time_us, payload))

@@ -94,6 +94,14 @@ class Calibration:
     quality: float
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """`blow_us`: when what may be a crash began; None: nothing does. `ringed`: bytes that the ring ever took."""
+
+    blow_us: int | None
+    ringed: int
+
+
 Output = Event | Sample | Calibration
 
 
@@ -119,6 +127,7 @@ class Core:
         self._core = lib.tbox_init(aligned, size, setup)
         assert self._core != ffi.NULL, "the compiled table is not sound"
         self._out = ffi.new("tbox_output_t *")
+        self._alarm = ffi.new("tbox_alarm_t *")
 
     def feed(self, batch: bytes | bytearray | memoryview) -> list[Output]:
         """Take a batch (a multiple of 80 bytes); what came of it, in order."""
@@ -162,6 +171,11 @@ class Core:
         """The newest `room` bytes of the ring, oldest first, as the records native/tbox.h describes."""
         out = bytearray(room)
         return bytes(out[: lib.tbox_freeze(self._core, ffi.from_buffer("uint8_t[]", out), room)])
+
+    def alarm(self) -> Alarm:
+        """Whether a crash may have begun, and how far the ring is."""
+        lib.tbox_alarm(self._core, self._alarm)
+        return Alarm(_moment(self._alarm.blow_us), self._alarm.ringed)
 
     def _drain(self) -> Iterator[Output]:
         while lib.tbox_next(self._core, self._out):

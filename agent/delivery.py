@@ -2,12 +2,14 @@
 
 import logging
 import select
+from typing import Any
 
-from agent.exchange import Confirm, Connect, Drop, Publish, Reopen, Want
+from agent.exchange import Action, Confirm, Connect, Drop, Keep, Publish, Reopen, Want
 from agent.ledger import Loss
 from agent.mqtt import Link
+from agent.recordfile import keeping
 from agent.uplink import Uplink
-from agent.writer import Writer
+from agent.writer import Question, Writer
 
 log = logging.getLogger("tbox")
 
@@ -19,7 +21,10 @@ class Delivery:
         self.writer, self.uplink, self.link = writer, uplink, link
         self.said = "not connected yet"
         """What the link said last, in one sentence."""
+        self.synced_upto = -1
+        """All that was numbered by this start up to here is on flash."""
         self._asked: dict[str, Want] = {}
+        self._answers: dict[str, Any] = {}
 
     @property
     def filenos(self) -> tuple[int, int]:
@@ -49,8 +54,18 @@ class Delivery:
                 self.uplink.offer(want, rows)
         if news.is_reopened:
             self.uplink.reopened()
+        self._answers |= {name: told for name, told in news.answered if name}
+        self.synced_upto = max([self.synced_upto, *(seq for seq, _ in news.synced)])
         self.uplink.synced(news.synced)
         return news.losses
+
+    def ask(self, name: str, do: Question) -> None:
+        """Have the writer do this; `found` has what came of it, unless its name is empty."""
+        self.writer.ask(name, do)
+
+    def found(self, name: str) -> Any:
+        """What came of what was asked under this name, once; None: nothing yet."""
+        return self._answers.pop(name, None)
 
     def tell(self, now_s: float) -> None:
         """Hear the link, do what the uplink decides."""
@@ -62,22 +77,28 @@ class Delivery:
                 self._asked[want.lane] = want
                 self.writer.fetch(*want)
         for action in self.uplink.step(now_s):
-            match action:
-                case Connect():
-                    self.link.connect()
-                case Publish():
-                    self.link.publish(action)
-                case Confirm(seqs):
-                    self.writer.confirm(seqs)
-                case Reopen(spans):
-                    self.writer.reopen(spans)
-                case Drop(reason):
-                    self.link.drop(reason)
+            self._do(action)
 
     def close(self) -> None:
         """Write what waits, leave the broker."""
         self.writer.close()
         self.link.close()
+
+    def _do(self, action: Action) -> None:
+        """One thing that the uplink decided."""
+        match action:
+            case Connect():
+                self.link.connect()
+            case Publish():
+                self.link.publish(action)
+            case Confirm(seqs):
+                self.writer.confirm(seqs)
+            case Reopen(spans):
+                self.writer.reopen(spans)
+            case Drop(reason):
+                self.link.drop(reason)
+            case Keep(receipt):
+                self.writer.ask("", keeping(receipt))
 
     def _wants(self, lane: str) -> list[Want]:
         """What the uplink wants of this lane now."""

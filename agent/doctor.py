@@ -16,6 +16,7 @@ from agent.errors import TboxError
 from agent.fitting import best
 from agent.gathering import Gathered, gather
 from agent.key import KEY_NAME, load_or_make
+from agent.key_files import handovers_in
 from agent.roundtrip import send
 from agent.settings import Settings
 from agent.store import STORE_NAME, DamagedError, read_reserve
@@ -97,6 +98,11 @@ def terminal(settings: Settings, *, has_gnss: bool) -> Iterator[Check]:
     yield _store(folder)
     yield checkup_terminal.check_clock(clock.read_clocks(), has_gnss=has_gnss)
     yield _disk(folder, settings.store.budget_mb * 1_000_000)
+    if settings.camera.source:
+        from agent.camera import plan_of  # noqa: PLC0415  (few have one)
+        from drivers.camera_try import why_no_picture  # noqa: PLC0415
+
+        yield checkup_terminal.check_camera(settings.camera.source, why_no_picture(plan_of(settings, 0)))
     if settings.mqtt.tls:
         for name in ("cert_file", "ca_file"):
             path = getattr(settings.mqtt, name)
@@ -136,7 +142,8 @@ def _device(folder: Path) -> tuple[str, str]:
     path = folder / KEY_NAME
     try:
         if path.exists():
-            return load_or_make(path).device.hex(), ""
+            key, links = load_or_make(path), handovers_in(folder)
+            return (links[0].device if links else key.device).hex(), ""
     except OSError as why:
         return "", f"{folder}: {why.strerror}: only the user who runs tbox may look"
     return "", "this terminal has no key yet, and so no name: start tbox run once"

@@ -42,7 +42,14 @@ class Drop:
     reason: str
 
 
-Action = Connect | Publish | Confirm | Reopen | Drop
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The platform signed this receipt: it is to be kept here."""
+
+    receipt: bytes
+
+
+Action = Connect | Publish | Confirm | Reopen | Drop | Keep
 
 
 @dataclass(frozen=True, slots=True)

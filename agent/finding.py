@@ -23,10 +23,17 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. `notes` are facts a reader should know that are no fault."""
+    """What was found. `notes` are facts a reader should know that are no fault.
+
+    `keys`: those of the device, each with its id and the first seq it may seal. `fleet`: whose certificate holds, for
+    which name, since when. `confirmed`: what the platform signed to have stored, and when.
+    """
 
     device: str = ""
     key: str = ""
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    fleet: dict[str, Any] | None = None
+    confirmed: dict[str, Any] | None = None
     records: int = 0
     first: int = 0
     last: int = 0

@@ -16,17 +16,20 @@ A seal's body, in this order:
 
 So the signature covers the tag, the chain head (`prev`), the body, and the seal's own number, boot and time. The public
 key travels in the `key` record (the first of all) and in every `boot` record; its SHA-256 begins with the device's id.
+After a rotation (agent/key_chain.py) the newest key signs, and its id is the seal's.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from agent.codec import VERSION, ZEROS, Record, kind_number, make, pack
 from agent.errors import StorageError
-from agent.key import DeviceKey, is_signed
+from agent.key import Signer, device_of, is_signed
+from agent.key_chain import handed_over, handover
+from agent.privacy import Blur
 
 SEAL_TAG = b"tbox seal v1\x00"
 SEALED_AT_ONCE = frozenset({"trip_end", "evidence", "gap"})
@@ -36,6 +39,9 @@ GAP_HASHES_MAX = 1024
 DAMAGED = "store damaged"
 BUDGET = "over budget"
 GONE = "delivered before, not kept"
+ERASED = "erased"
+
+ALL_PLACES = Blur()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +92,33 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which program and which settings made the account."""
+    """Which program and which settings made the account.
+
+    `vouched` speaks for the key, and is told beside it in each `boot` record: earlier keys, the fleet's certificate.
+    """
 
     software: str
     settings: str
+    vouched: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
     """Numbers records. The one place where seq, prev and seals are made."""
 
-    def __init__(self, key: DeviceKey, boot: int, tail: Tail, identity: Identity) -> None:
-        """Go on from the tail. StorageError when the store belongs to another key."""
+    def __init__(
+        self,
+        key: Signer,
+        boot: int,
+        tail: Tail,
+        identity: Identity,
+        *,
+        blur: Blur = ALL_PLACES,
+        trip_id: Callable[[int, int], str] | None = None,
+    ) -> None:
+        """Go on from the tail. StorageError when the store belongs to another key.
+
+        `blur`: how closely places may be told; `trip_id` names a trip by boot and number of its start, None: no names.
+        """
         if tail.device not in (b"", key.device):
             raise StorageError(
                 f"the store belongs to device {tail.device.hex()} but the key is that of {key.device.hex()}; "
@@ -105,15 +127,27 @@ class Ledger:
         self._key = key
         self._boot = boot
         self._identity = identity
+        self._trip_id = trip_id
+        self.blur = blur
         self._frames: Mapping[str, int] = {}
         self._losses: Mapping[str, int] = {}
         self.tail = tail
 
     def start(self, t_us: int, body: Mapping[str, Any]) -> list[Record]:
         """The first records after the agent started: the key on the very first start, then `boot` with this body."""
-        public = {"public": self._key.public, "id": self._key.device}
+        public = {"public": self._key.public, "id": device_of(self._key.public)}
         first = [self._number("key", t_us, public | {"reason": "first start"})] if self.tail.next_seq == 0 else []
-        return [*first, self._number("boot", t_us, {**body, "key": public})]
+        return [*first, self._number("boot", t_us, {**body, "key": public | dict(self._identity.vouched)})]
+
+    def rotate(self, t_us: int, new: Signer, reason: str) -> list[Record]:
+        """Hand over to another key of the same device: its record, and the last seal of the one before."""
+        tail = self.tail
+        body = self.blur.body("key", handover(self._key.public, new.public, reason))
+        record = handed_over(self._boot, tail.next_seq, t_us, tail.head, self._key, body)
+        self.tail = tail.after(record)
+        records = [record, self.seal(t_us)]
+        self._key = new
+        return records
 
     def number(self, kind: str, t_us: int, body: Mapping[str, Any]) -> list[Record]:
         """The record, and the seal where one must follow; give the whole list to the outbox in one go."""
@@ -150,7 +184,7 @@ class Ledger:
         losses = dict(self._losses)
         for reason, count in tail.dropped.items():
             losses[f"records: {reason}"] = count
-        body: dict[str, Any] = {
+        told: dict[str, Any] = {
             "from": tail.sealed_upto + 1,
             "upto": tail.next_seq - 1,
             "head": tail.head,
@@ -160,17 +194,26 @@ class Ledger:
             "losses": losses,
             "software": self._identity.software,
             "settings": self._identity.settings,
-            "key": self._key.device,
+            "key": device_of(self._key.public),
         }
+        body = self.blur.body("seal", told)
         message = signed_bytes(tail.next_seq, self._boot, t_us, self._key.device, tail.head, body)
-        return self._number("seal", t_us, body | {"signature": self._key.sign(message)})
+        return self._number("seal", t_us, {**body, "signature": self._key.sign(message)})
 
     def _number(self, kind: str, t_us: int, body: Mapping[str, Any]) -> Record:
-        """The next number, the hash of the record before: nothing else makes records."""
+        """The next number, the hash of the record before: nothing else makes records, or lets a place out."""
         tail = self.tail
-        record = make(kind, self._key.device, self._boot, tail.next_seq, t_us, tail.head, body)
+        told = self._named(kind, self.blur.body(kind, body))
+        record = make(kind, self._key.device, self._boot, tail.next_seq, t_us, tail.head, told)
         self.tail = tail.after(record)
         return record
+
+    def _named(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of a trip's start, and of all that tells of a trip, with the trip's name."""
+        start = self.tail.next_seq if kind == "trip_start" else body.get("trip")
+        if self._trip_id is None or start is None:
+            return body
+        return {**body, "trip_id": self._trip_id(body.get("boot", self._boot), start)}
 
 
 def roll(digest: bytes, hash_: bytes) -> bytes:

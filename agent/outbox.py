@@ -7,20 +7,23 @@ once they are HISTORY_RECORDS numbers old or their room is needed. Not safe for 
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from agent import captured
 from agent.budget import floor_seq, make_room, settle, used_bytes
+from agent.capture import Row
+from agent.captured import Caught
 from agent.codec import LANES, CodecError, Record, lane_of, pack, unpack
-from agent.errors import StorageError
-from agent.ledger import Loss, Tail, losses_of
+from agent.erasure import wipe
+from agent.journal import make_table, put, stored
+from agent.ledger import Loss, Tail
 from agent.receipt import Ranges
-from agent.recovery import check_log, go_on_after, keep, losses, reopen
+from agent.recovery import check_log, cover, go_on_after, keep, losses, reopen, stored_reserve
 from agent.store import (
-    DROPPED,
     KEPT,
     PENDING,
     DamagedError,
@@ -28,7 +31,6 @@ from agent.store import (
     guarded,
     machine_boot,
     open_writable,
-    read_reserve,
     set_aside,
     take_lock,
     write_reserve,
@@ -55,8 +57,7 @@ class Outbox:
         self.reports: list[str] = []
         self._connection = connection
         self._lock = lock
-        self._reserve = Reserve()
-        self._tail = Tail()
+        self._reserve, self._tail = Reserve(), Tail()
         self._depth = dict.fromkeys(LANES, 0)
 
     @classmethod
@@ -65,8 +66,7 @@ class Outbox:
 
         `machine` names this boot of the machine (default: the kernel's boot id); the count rises when it changed.
         """
-        lock = take_lock(path)
-        machine = machine if machine is not None else machine_boot()
+        lock, machine = take_lock(path), machine if machine is not None else machine_boot()
         try:
             try:
                 return cls._attempt(path, lock, budget_bytes, machine)
@@ -103,14 +103,19 @@ class Outbox:
 
     def recovered(self) -> bytes | None:
         """The journal as it was last put: what the agent was in the middle of. None when there is none."""
-        return self._load("journal")
+        return stored(self._connection, self.path)
 
     def calibration(self) -> bytes | None:
         """The newest calibration record ever kept, delivered or not."""
         return self._load("calibration")
 
-    def append(self, records: Sequence[Record], journal: bytes | None = None) -> list[Loss]:
-        """Records, and the journal if given (b"": clear it), in one synced transaction; what had to be dropped for it.
+    def captured(self) -> list[Row]:
+        """What was being caught of a crash when an earlier run ended."""
+        with guarded(self.path):
+            return captured.rows(self._connection)
+
+    def append(self, records: Sequence[Record], journal: bytes | None = None, changes: Caught = ()) -> list[Loss]:
+        """Records, the journal if given (b"": clear it), what is caught, in one synced transaction; what it displaced.
 
         The records go on from the tail. When this raises, nothing of it is in the store.
         """
@@ -121,19 +126,24 @@ class Outbox:
             tail = tail.after(record)
         self._reserve_upto(tail)
         with self._transaction():
-            need_bytes = sum(len(record.raw) + ROW_BYTES for record in records) + len(journal or b"")
+            need_bytes = sum(len(one.raw) + ROW_BYTES for one in records) + len(journal or b"") + captured.size(changes)
             losses = make_room(self._connection, self.budget_bytes, need_bytes, self._tail.next_seq)
             keep(self._connection, records, PENDING)
-            self._cover(records)
+            erased = cover(self._connection, records)
+            captured.change(self._connection, changes)
             for record in (record for record in records if record.kind == "calibration"):
                 self._save("calibration", record.raw)
             if journal is not None:
-                self._save("journal", journal)
+                put(self._connection, journal)
             if records:
                 self._save("tail", pack(asdict(tail)))
         self._tail = tail
+        if any(record.kind == "gap" for record in records):
+            wipe(self._connection, self.path, self._reserve)
         for record in records:
             self._depth[record.lane] += 1
+        for lane in erased:
+            self._depth[lane] -= 1
         for loss in losses:
             self._depth[lane_of(loss.kind)] -= loss.last - loss.first + 1
         return losses
@@ -174,6 +184,11 @@ class Outbox:
             self._depth[lane] += 1
         return gone
 
+    def within(self, do: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Do this in one synced transaction; it may read anything, and change what is confirmed. What it returns."""
+        with self._transaction():
+            return do(self._connection)
+
     def losses(self) -> list[Loss]:
         """What was dropped or lost and no gap record covers yet."""
         with guarded(self.path):
@@ -203,15 +218,17 @@ class Outbox:
     def _begin(self, machine: str) -> None:
         """Read where the account stands, or where it must go on after a lost store; count the boot."""
         tail = self._stored_tail()
-        reserve = self._stored_reserve(tail)
+        reserve, told = stored_reserve(self.path, is_whole=tail is not None)
+        self.reports += told
         with self._transaction():
+            captured.make_table(self._connection)
+            make_table(self._connection)
             if tail is None:
                 tail, report = go_on_after(self._connection, self.path, reserve)
                 self.reports += [report] if report else []
-            counted, before = self._load("boot"), self._load("machine")
-            self.boot = max(int(counted or b"0"), tail.boot, reserve.boot)
-            self.is_same_boot = before == machine.encode()
-            self.boot += not self.is_same_boot
+            self.is_same_boot = self._load("machine") == machine.encode()
+            counted = max(int(self._load("boot") or b"0"), tail.boot, reserve.boot)
+            self.boot = counted + (not self.is_same_boot)
             self._tail = tail
             numbers = (max(reserve.seq, tail.next_seq), self.boot, self._lowest_open())
             self._reserve = Reserve(tail.device.hex(), *numbers)
@@ -224,6 +241,7 @@ class Outbox:
                 self._depth[LANES[lane]] = count
         self._reserve = replace(self._reserve, is_open=True)
         write_reserve(self.path, self._reserve)
+        wipe(self._connection, self.path, self._reserve)
 
     def _stored_tail(self) -> Tail | None:
         """The tail in the database, None in a new one; DamagedError when it does not fit the records."""
@@ -237,16 +255,6 @@ class Outbox:
         if last is not None and (tail is None or last + 1 != tail.next_seq):
             raise DamagedError(f"{self.path}: the records do not fit the end of the account")
         return tail
-
-    def _stored_reserve(self, tail: Tail | None) -> Reserve:
-        """The reserve file; made anew from a whole database, but never guessed without one."""
-        try:
-            return read_reserve(self.path)
-        except DamagedError as error:
-            if tail is None:
-                raise StorageError(f"{error}, and the store is gone too: move the whole folder away") from error
-            self.reports.append(f"{error}; made anew")
-            return Reserve()
 
     def _reserve_upto(self, tail: Tail) -> None:
         """Before numbers beyond the reserve are stored, the reserve is moved, synced."""
@@ -264,13 +272,6 @@ class Outbox:
         """The floor, or lower where a lost store left a range that no gap record covers yet."""
         (first,) = self._one("SELECT min(first) FROM lost")
         return self._floor() if first is None else min(first, self._floor())
-
-    def _cover(self, records: Iterable[Record]) -> None:
-        """Stubs that gap records among these cover are no longer needed."""
-        for loss in (loss for record in records if record.kind == "gap" for loss in losses_of(record)):
-            span = (loss.first, loss.last)
-            self._connection.execute("DELETE FROM records WHERE seq BETWEEN ? AND ? AND state=?", (*span, DROPPED))
-            self._connection.execute("DELETE FROM lost WHERE first>=? AND last<=?", span)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -7,23 +7,25 @@ or for ever, is said.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
 from agent.codec import ZEROS, Record
 from agent.finding import Problem, Report, ranges, told
-from agent.key import KEY_BYTES, device_of
-from agent.ledger import SEALED_AT_ONCE, Loss, is_sealed_by, losses_of, roll
+from agent.key_chain import Chain, previous_of
+from agent.ledger import SEALED_AT_ONCE, Loss, losses_of, roll
 from agent.recordfile import Pile
+from agent.vouching import NOBODY, Known, chain_in, check_fleet, check_receipts, keys_told, seal_fault, strays_in
 
 
-def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
-    """All there is to check of these piles as one account; `public` is the device's key, where it is known already."""
+def check(piles: Sequence[Pile], known: Known = NOBODY) -> Report:
+    """All there is to check of these piles as one account, with the public keys that are known already."""
     proof = _Proof(min((pile.first for pile in piles), default=0))
     proof.gather(piles)
     if proof.records:
-        proof.check_seals(_keys(piles, public))
+        chain = chain_in(bytes.fromhex(proof.report.device), piles, known.device)
+        proof.check_seals(chain, known.device)
         proof.check_links()
         proof.check_digests()
         proof.account_for_losses()
@@ -31,6 +33,9 @@ def check(piles: Sequence[Pile], public: bytes | None = None) -> Report:
         proof.check_counts()
         proof.check_followers()
         proof.check_boots()
+        proof.check_heads(piles, chain)
+        check_fleet(piles, chain, known.fleet, proof.report)
+        check_receipts(piles, proof.records, known.platform, proof.report)
         proof.sum_up()
     else:
         proof.wrong(None, "there is no whole record in it")
@@ -68,23 +73,26 @@ class _Proof:
                 self.wrong(record, f"is of device {record.device.hex()}, most are of {device.hex()}")
             self._check_order(pile, [one for one in pile.records if one.device == device and self._is_new(one)])
             self.stubs |= pile.stubs
-            self._check_head(pile)
         self.records = dict(sorted(self.records.items()))
         for seq in self.records.keys() & self.stubs.keys():
             if self.stubs.pop(seq)[1] != self.records[seq].hash:
                 self.wrong(self.records[seq], "is not the record whose hash stands elsewhere under its number")
 
-    def check_seals(self, keys: Sequence[bytes]) -> None:
-        """Each seal is the device's, and says of the chain what the chain is."""
-        device = bytes.fromhex(self.report.device)
-        fitting = [key for key in keys if device_of(key) == device]
-        self.report.key = fitting[0].hex() if fitting else ""
-        if not fitting:
-            fault = "the key is not this device's" if keys else "no public key is in it; give the device's with --key"
-            self.wrong(None, f"no seal can be checked: {fault}")
+    def check_seals(self, chain: Chain, known: bytes | None) -> None:
+        """Each seal is by the device's key that was in force, and says of the chain what the chain is."""
+        self.report.key = chain.publics[0].hex() if chain.publics else ""
+        if is_ours := bool(chain.publics) and known in (None, *chain.publics):
+            self.report.keys = keys_told(chain)
+            self.report.problems += strays_in(chain, self.records.values())
+        else:
+            self.wrong(None, f"no seal can be checked: {_keyless(known, self.records.values())}")
         for seal in (record for record in self.records.values() if record.kind == "seal"):
-            if not any(is_sealed_by(seal, key) for key in fitting):
-                self.wrong(seal, "its signature is not this device's: it was altered or forged")
+            if (
+                fault := seal_fault(seal, chain)
+                if is_ours
+                else "its signature is not this device's: it was altered or forged"
+            ):
+                self.wrong(seal, fault)
             elif seal.body.get("head") != seal.prev or seal.body.get("upto") != seal.seq - 1:
                 self.wrong(seal, "does not seal the record before it")
             else:
@@ -166,7 +174,8 @@ class _Proof:
         """What must be sealed at once is followed by its seal."""
         for record in self.records.values():
             after = self.records.get(record.seq + 1)
-            if record.kind in SEALED_AT_ONCE and after and after.kind not in ("seal", record.kind):
+            is_due = record.kind in SEALED_AT_ONCE or previous_of(record) is not None
+            if is_due and after and after.kind not in ("seal", record.kind):
                 self.wrong(after, f"should be the seal of seq {record.seq} ({record.kind})")
 
     def check_boots(self) -> None:
@@ -176,6 +185,15 @@ class _Proof:
                 self.wrong(after, f"is of boot {after.boot}, but seq {before.seq} before it of boot {before.boot}")
             elif after.boot > before.boot and after.seq == before.seq + 1 and after.kind != "boot":
                 self.wrong(after, f"begins boot {after.boot} without a boot record")
+
+    def check_heads(self, piles: Sequence[Pile], chain: Chain) -> None:
+        """What an export says of itself fits what is in it."""
+        for pile in piles:
+            if pile.public is not None and pile.public not in chain.publics:
+                self.wrong(None, f"{pile.name}: the public key at its head is not this device's")
+            first = min([record.seq for record in pile.records] + list(pile.stubs), default=pile.first)
+            if pile.is_export and first != pile.first:
+                self.wrong(None, f"{pile.name}: should begin with seq {pile.first}, but the first in it is seq {first}")
 
     def sum_up(self) -> None:
         """Numbers for the reader, and what is no fault but should be known."""
@@ -228,14 +246,6 @@ class _Proof:
         if overtaken and not pile.is_export:
             self.report.notes.append(f"{pile.name}: {overtaken} stand behind newer ones of other lanes")
 
-    def _check_head(self, pile: Pile) -> None:
-        """What an export says of itself fits what is in it."""
-        if pile.public is not None and device_of(pile.public).hex() != self.report.device:
-            self.wrong(None, f"{pile.name}: the public key at its head is not this device's")
-        first = min([record.seq for record in pile.records] + list(pile.stubs))
-        if pile.is_export and first != pile.first:
-            self.wrong(None, f"{pile.name}: should begin with seq {pile.first}, but the first in it is seq {first}")
-
     def _missing(self, first: int, last: int) -> None:
         which = "is missing" if first == last else f"to {last} ({last - first + 1} records) are missing"
         excused = [record.seq for record in self.records.values() if record.kind == "gap" and _excuses(record, first)]
@@ -255,17 +265,10 @@ class _Proof:
         return seq - 1 in self.stubs and self.stubs[seq - 1][1] != prev
 
 
-def _keys(piles: Sequence[Pile], public: bytes | None) -> list[bytes]:
-    """The key given; else those the files bring along."""
-    if public is not None:
-        return [public]
-    found = {pile.public: None for pile in piles if pile.public is not None}
-    for record in (record for pile in piles for record in pile.records if record.kind in ("key", "boot")):
-        inner = record.body.get("key", record.body)
-        key = inner.get("public") if isinstance(inner, dict) else None
-        if isinstance(key, bytes) and len(key) == KEY_BYTES:
-            found[key] = None
-    return list(found)
+def _keyless(known: bytes | None, records: Iterable[Record]) -> str:
+    """Why there is no key to check with."""
+    is_any = known is not None or any(record.kind in ("key", "boot") for record in records)
+    return "the key is not this device's" if is_any else "no public key is in it; give the device's with --key"
 
 
 def _excuses(gap: Record, seq: int) -> bool:

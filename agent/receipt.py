@@ -1,4 +1,8 @@
-"""What the platform says it has stored: sets of record numbers, and the receipt that carries one."""
+"""What the platform says it has stored: sets of record numbers, and the receipt that carries one.
+
+A receipt may be signed: then it is the platform's word for what it had and when, which it cannot take back. Signed are
+RECEIPT_TAG and, packed as an array: the id of the device, what is stored as spans [first, last], epoch, time_us, head.
+"""
 
 import json
 from bisect import bisect_left
@@ -6,11 +10,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from agent.codec import COUNT_MAX, HASH_BYTES, CodecError, pack
+from agent.key import KEY_BYTES, Signer, is_signed
+
 RECEIPT_BYTES_MAX = 65536
 """A longer receipt is not read."""
 
 ISLANDS_MAX = 4096
 """Most islands that a receipt may name above `upto`."""
+
+
+RECEIPT_TAG = b"tbox receipt v1\x00"
+SIGNATURE_BYTES = 64
 
 
 class ReceiptError(ValueError):
@@ -95,16 +106,66 @@ class Ranges:
 
 
 @dataclass(frozen=True, slots=True)
+class Countersign:
+    """The platform's word: when (UTC, its clock), the hash of the highest record from 0 on (empty: not known), who."""
+
+    time_us: int
+    head: bytes
+    key: bytes
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What one receiver has stored; a new `epoch` means that it was restored from a backup."""
 
     stored: Ranges
     epoch: int | str
+    word: Countersign | None = None
+
+    @property
+    def upto(self) -> int:
+        """All up to this number is stored; -1: not even the first."""
+        first, last = next(iter(self.stored), (1, 1))
+        return last if first == 0 else -1
+
+    def is_by(self, platform: bytes, device: bytes) -> bool:
+        """Whether the holder of this key signed it, for this device."""
+        if self.word is None or self.word.key != platform:
+            return False
+        try:
+            message = _signed_bytes(self, self.word, device)
+        except CodecError:  # an epoch that no record could hold
+            return False
+        return is_signed(message, self.word.signature, platform)
+
+    def text(self) -> bytes:
+        """As it is published."""
+        spans = [list(span) for span in self.stored]
+        also = spans[1:] if self.upto >= 0 else spans
+        told: dict[str, Any] = {"upto": self.upto, "also": also, "epoch": self.epoch}
+        if self.word:
+            told["time_us"] = self.word.time_us
+            told |= {name: getattr(self.word, name).hex() for name in ("head", "key", "signature")}
+        return json.dumps(told).encode()
+
+
+def signed(receipt: Receipt, key: Signer, device: bytes, time_us: int, head: bytes) -> Receipt:
+    """The receipt with the platform's word for it."""
+    word = Countersign(time_us, head, key.public)
+    signature = key.sign(_signed_bytes(receipt, word, device))
+    return Receipt(receipt.stored, receipt.epoch, Countersign(time_us, head, key.public, signature))
+
+
+def _signed_bytes(receipt: Receipt, word: Countersign, device: bytes) -> bytes:
+    spans = [list(span) for span in receipt.stored]
+    return RECEIPT_TAG + pack([device, spans, receipt.epoch, word.time_us, word.head])
 
 
 def parse_receipt(payload: bytes, *, upto_max: int) -> Receipt:
     """Read a receipt, UTF-8 JSON `{"upto": 41, "also": [[50, 60]], "epoch": 3}`; `upto` -1 means nothing yet.
 
+    Where it has a `signature`, then also `time_us`, and in hex `head` and `key`; `is_by` checks it.
     A receipt that claims a record above `upto_max`, one never made, belongs to another terminal. Raises ReceiptError.
     """
     fields = _fields(payload)
@@ -121,7 +182,23 @@ def parse_receipt(payload: bytes, *, upto_max: int) -> Receipt:
     highest = max((last for _, last in stored), default=-1)
     if highest > upto_max:
         raise ReceiptError(f"it claims record {highest}, but the last one made here is {upto_max}")
-    return Receipt(stored, epoch)
+    return Receipt(stored, epoch, _word(fields) if "signature" in fields else None)
+
+
+def _word(fields: dict[str, Any]) -> Countersign:
+    """The platform's word in a receipt; a ReceiptError names what is no such thing."""
+    time_us = fields.get("time_us")
+    if type(time_us) is not int or not 0 <= time_us <= COUNT_MAX:
+        raise ReceiptError(f"time_us is {time_us!r:.40}, not a whole number from 0")
+    found: dict[str, bytes] = {}
+    for name, sizes in (("head", (0, HASH_BYTES)), ("key", (KEY_BYTES,)), ("signature", (SIGNATURE_BYTES,))):
+        try:
+            found[name] = bytes.fromhex(fields[name])
+        except (KeyError, TypeError, ValueError):
+            raise ReceiptError(f"{name} is {fields.get(name)!r:.40}, not hex") from None
+        if len(found[name]) not in sizes:
+            raise ReceiptError(f"{name} has {len(found[name])} bytes")
+    return Countersign(time_us, **found)
 
 
 def _fields(payload: bytes) -> dict[str, Any]:

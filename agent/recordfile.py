@@ -5,20 +5,25 @@ Such a file is a row of frames, each a msgpack bin (0xC4, 0xC5 or 0xC6, the leng
     the exact bytes of a record (DESIGN 4), in any order of lanes
     [seq, kind, hash]                  a stub: that record is not in this file, its kind's number and SHA-256 are
     {"public": .., "first": seq}       at the head of an export: the device's public key, and the first number that is
-                                       in it, for it may be a part of the account
+                                       in it, for it may be a part of the account; where there are such, also "chain",
+                                       the handovers from key to key, "certificate", the fleet's, and "receipt", the
+                                       platform's newest that is signed
 
 A receiver needs the first only. What cannot be read is passed over, and said, up to the next frame that is one.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, pack, unpack
+from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, kind_number, pack, unpack
 from agent.errors import InputError, StorageError
+from agent.fleet import CERTIFICATE_NAME, FILE_BYTES_MAX, Certificate
 from agent.key import KEY_BYTES
+from agent.key_chain import is_handed_over, told_of
 from agent.store import open_readable
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -26,6 +31,11 @@ SQLITE_MAGIC = b"SQLite format 3\x00"
 Row = tuple[int, int, bytes, bytes | None]
 """Of a store: number, kind's number, hash, and the bytes unless only the stub is left."""
 
+RECEIPT = "receipt"
+"""The name under which a store's table `account` keeps the platform's newest signed receipt."""
+
+_KEY = kind_number("key")
+_VOUCHED = frozenset({"chain", "certificate", RECEIPT})
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 
 
@@ -40,6 +50,8 @@ class Pile:
     public: bytes | None = None
     first: int = 0
     faults: list[str] = field(default_factory=list)
+    vouched: Mapping[str, Any] = field(default_factory=dict)
+    """What speaks for it: `chain`, `certificate`, `receipt`, as they stand at the head of an export."""
 
 
 def frame(content: bytes) -> bytes:
@@ -52,9 +64,9 @@ def stub_frame(seq: int, kind: int, digest: bytes) -> bytes:
     return frame(pack([seq, kind, digest]))
 
 
-def head_frame(public: bytes, first: int) -> bytes:
+def head_frame(public: bytes, first: int, vouched: Mapping[str, Any] | None = None) -> bytes:
     """The frame at the head of an export."""
-    return frame(pack({"public": public, "first": first}))
+    return frame(pack({"public": public, "first": first, **(vouched or {})}))
 
 
 def read_pile(path: Path) -> Pile:
@@ -77,11 +89,33 @@ def rows_of(connection: sqlite3.Connection) -> Iterator[Row]:
     yield from connection.execute("SELECT seq, kind, hash, raw FROM records ORDER BY seq")
 
 
-def first_of(seqs: Sequence[int]) -> int:
-    """Where the account in a store begins: it keeps its first record, the key, for ever, but not what came next."""
-    if len(seqs) > 1 and seqs[0] == 0 and seqs[1] != 1:
-        return seqs[1]
-    return seqs[0] if seqs else 0
+def vouched_of(connection: sqlite3.Connection, state: Path) -> dict[str, Any]:
+    """What a store and its folder hold that speaks for it."""
+    told: dict[str, Any] = {}
+    links = []
+    for (raw,) in connection.execute("SELECT raw FROM records WHERE kind=? AND raw IS NOT NULL ORDER BY seq", (_KEY,)):
+        with suppress(CodecError):
+            links += [link] if is_handed_over(link := decode(raw)) else []
+    if links:
+        told["chain"] = told_of(links)
+    with suppress(OSError, InputError), (state / CERTIFICATE_NAME).open("rb") as file:
+        told["certificate"] = Certificate.parse(file.read(FILE_BYTES_MAX)).told()
+    for (receipt,) in connection.execute("SELECT content FROM account WHERE name=?", (RECEIPT,)):
+        told[RECEIPT] = receipt
+    return told
+
+
+def keeping(receipt: bytes) -> Callable[[sqlite3.Connection], object]:
+    """What puts the platform's newest signed receipt into a store, within a transaction."""
+    return lambda store: store.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (RECEIPT, receipt)).rowcount
+
+
+def first_of(rows: Sequence[Row]) -> int:
+    """Where the account in a store begins: it keeps its `key` records for ever, but not what stood between them."""
+    begin = next((at for at, row in enumerate(rows) if row[1] != _KEY), 0)
+    while begin and rows[begin - 1][0] == rows[begin][0] - 1:
+        begin -= 1
+    return rows[begin][0] if rows else 0
 
 
 def _read_store(path: Path) -> Pile:
@@ -89,6 +123,7 @@ def _read_store(path: Path) -> Pile:
     try:
         with closing(open_readable(path)) as connection:
             rows = list(rows_of(connection))
+            pile.vouched = vouched_of(connection, path.parent)
     except sqlite3.Error as error:
         raise InputError(f"{path}: the store cannot be read: {error}") from error
     for seq, kind, digest, raw in rows:
@@ -96,7 +131,7 @@ def _read_store(path: Path) -> Pile:
             pile.stubs[seq] = (kind_name(kind), digest)
         else:
             _take(pile, raw, f"row {seq}")
-    pile.first = first_of([seq for seq, *_ in rows])
+    pile.first = first_of(rows)
     return pile
 
 
@@ -157,10 +192,11 @@ def _take_other(pile: Pile, content: bytes) -> bool:
     match other:
         case [int(seq), int(kind), bytes(digest)] if seq >= 0 and kind >= 0 and len(digest) == HASH_BYTES:
             pile.stubs[seq] = (kind_name(kind), digest)
-        case {"public": bytes(public), "first": int(first)} if (
-            len(other) == 2 and len(public) == KEY_BYTES and first >= 0
+        case {"public": bytes(public), "first": int(first), **vouched} if (
+            vouched.keys() <= _VOUCHED and len(public) == KEY_BYTES and first >= 0
         ):
             pile.is_export, pile.public, pile.first = True, public, first
+            pile.vouched = {str(name): told for name, told in vouched.items()}
         case _:
             return False
     return True

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from agent.budget import runs
-from agent.codec import LANES, Record, kind_number
-from agent.ledger import DAMAGED, GONE, Loss, Tail
+from agent.codec import LANES, Record, kind_number, pack, unpack
+from agent.erasure import erase, erased_by
+from agent.errors import StorageError
+from agent.ledger import DAMAGED, GONE, Loss, Tail, losses_of
 from agent.receipt import Ranges
 from agent.salvage import records_in
 from agent.store import DROPPED, KEPT, PENDING, DamagedError, Reserve, files_set_aside, has_log, read_reserve
 
 _KEPT = "FROM records WHERE state=? AND seq BETWEEN ? AND ?"
 _OPEN = "UPDATE records SET state=? WHERE state=? AND seq BETWEEN ? AND ? AND raw IS NOT NULL"
+_OWED = "owed"
 _HERE = "SELECT seq FROM records WHERE seq BETWEEN ? AND ?"
 
 
@@ -29,17 +32,39 @@ def check_log(path: Path) -> None:
         raise DamagedError(f"{path}: its log {path.name}-wal is gone, and the newest records with it")
 
 
+def stored_reserve(path: Path, *, is_whole: bool) -> tuple[Reserve, list[str]]:
+    """The reserve file, and what to tell of it; made anew beside a whole database, but never guessed without one."""
+    try:
+        return read_reserve(path), []
+    except DamagedError as error:
+        if not is_whole:
+            raise StorageError(f"{error}, and the store is gone too: move the whole folder away") from error
+        return Reserve(), [f"{error}; made anew"]
+
+
 def go_on_after(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> tuple[Tail, str]:
     """Where a new store begins: at the very beginning, or beyond the numbers of a lost one; and what to tell of it."""
     if reserve.seq == 0:
         return Tail(), ""
     saved = _take_back(connection, path, reserve)
+    next_seq = _beyond(connection, reserve.seq)
     report = (
         f"{path}: the store was lost; {saved} records were saved from what was set aside, other undelivered ones among "
-        f"{reserve.floor}..{reserve.seq - 1} are gone, the account goes on with {reserve.seq}"
+        f"{reserve.floor}..{reserve.seq - 1} are gone, the account goes on with {next_seq}"
     )
     device = bytes.fromhex(reserve.device)
-    return Tail(device=device, boot=reserve.boot, next_seq=reserve.seq, sealed_upto=reserve.seq - 1), report
+    return Tail(device=device, boot=reserve.boot, next_seq=next_seq, sealed_upto=next_seq - 1), report
+
+
+def _beyond(connection: sqlite3.Connection, seq: int) -> int:
+    """The number to go on with, this or the next one: where nothing that is lost stands before, one number is given up.
+
+    The chain begins anew after a lost store, and only a gap says that it may.
+    """
+    if connection.execute("SELECT 1 FROM lost WHERE last=?", (seq - 1,)).fetchone():
+        return seq
+    connection.execute("INSERT INTO lost VALUES (?,?)", (seq, seq))
+    return seq + 1
 
 
 def _take_back(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> int:
@@ -49,11 +74,14 @@ def _take_back(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> 
     """
     device = bytes.fromhex(reserve.device)
     found = {seq: one for aside in files_set_aside(path) for seq, one in records_in(aside).items()}
-    saved = [one for seq, one in sorted(found.items()) if one.device == device and seq < reserve.seq]
+    erased = erased_by(found.values())
+    saved = [
+        one for seq, one in sorted(found.items()) if one.device == device and seq < reserve.seq and seq not in erased
+    ]
     keep(connection, [one for one in saved if one.seq < reserve.floor], KEPT)
     keep(connection, [one for one in saved if one.seq >= reserve.floor], PENDING)
     open_ = Ranges([(reserve.floor, reserve.seq - 1)] if reserve.floor < reserve.seq else [])
-    _, lost = open_.split(Ranges((one.seq, one.seq) for one in saved))
+    _, lost = open_.split(Ranges([*erased, *((one.seq, one.seq) for one in saved)]))
     connection.executemany("INSERT INTO lost VALUES (?,?)", lost)
     return len(saved)
 
@@ -64,7 +92,8 @@ def losses(connection: sqlite3.Connection) -> list[Loss]:
     dropped = connection.execute(
         "SELECT seq, kind, hash FROM records WHERE state=? ORDER BY seq", (DROPPED,)
     ).fetchall()
-    return [Loss(first, last, "", DAMAGED, ()) for first, last in lost] + runs(dropped)
+    damaged = [Loss(first, last, "", DAMAGED, ()) for first, last in lost]
+    return damaged + runs(dropped) + _gone(connection, _owed(connection))
 
 
 def reopen(connection: sqlite3.Connection, spans: Ranges, told: Ranges) -> tuple[list[str], list[Loss]]:
@@ -73,20 +102,50 @@ def reopen(connection: sqlite3.Connection, spans: Ranges, told: Ranges) -> tuple
     Of what is gone `told` was said before. What is pending or dropped is as it was.
     """
     opened: list[str] = []
-    gone: list[Loss] = []
-    for first, last in spans:
-        span = (first, last)
+    for span in spans:
         lanes = connection.execute(f"SELECT lane {_KEPT} AND raw IS NOT NULL", (KEPT, *span)).fetchall()
         opened += [LANES[lane] for (lane,) in lanes]
         connection.execute(_OPEN, (PENDING, KEPT, *span))
-        stubs = connection.execute(
-            f"SELECT seq, kind, hash {_KEPT} AND raw IS NULL ORDER BY seq", (KEPT, *span)
-        ).fetchall()
+    gone = _gone(connection, spans.split(told)[1])
+    _owe(connection, Ranges([*_owed(connection), *((loss.first, loss.last) for loss in gone)]))
+    return opened, gone
+
+
+def _gone(connection: sqlite3.Connection, spans: Ranges) -> list[Loss]:
+    """What of these was delivered and has no bytes here any more, lowest first."""
+    gone: list[Loss] = []
+    for span in spans:
+        gone += runs(
+            connection.execute(f"SELECT seq, kind, hash {_KEPT} AND raw IS NULL ORDER BY seq", (KEPT, *span)), GONE
+        )
         here = Ranges((seq, seq) for (seq,) in connection.execute(_HERE, span))
-        _, absent = Ranges([span]).split(here)
-        gone += runs([stub for stub in stubs if stub[0] not in told], GONE)
-        gone += [Loss(*hole, "", GONE, ()) for hole in absent.split(told)[1]]
-    return opened, sorted(gone, key=lambda loss: loss.first)
+        gone += [Loss(*hole, "", GONE, ()) for hole in Ranges([span]).split(here)[1]]
+    return sorted(gone, key=lambda loss: loss.first)
+
+
+def _owed(connection: sqlite3.Connection) -> Ranges:
+    """What was asked for again and is gone, as long as no gap record says so."""
+    row = connection.execute("SELECT content FROM account WHERE name=?", (_OWED,)).fetchone()
+    return Ranges(unpack(row[0]) if row else [])
+
+
+def _owe(connection: sqlite3.Connection, spans: Ranges) -> None:
+    connection.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (_OWED, pack(list(spans))))
+
+
+def cover(connection: sqlite3.Connection, records: Sequence[Record]) -> list[str]:
+    """Within a transaction: stubs that gap records among these cover are no longer needed, and what they erase goes.
+
+    The lane of each that was pending.
+    """
+    told = [loss for record in records if record.kind == "gap" for loss in losses_of(record)]
+    if gone := Ranges((loss.first, loss.last) for loss in told if loss.reason == GONE):
+        _owe(connection, _owed(connection).split(gone)[1])
+    for loss in told:
+        span = (loss.first, loss.last)
+        connection.execute("DELETE FROM records WHERE seq BETWEEN ? AND ? AND state=?", (*span, DROPPED))
+        connection.execute("DELETE FROM lost WHERE first>=? AND last<=?", span)
+    return erase(connection, records)
 
 
 def keep(connection: sqlite3.Connection, records: Sequence[Record], state: int) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from agent import drives, inputs, maps, proof, replay, settings_file
+from agent import __version__, claim, drives, inputs, maps, page_evidence, proof, replay, settings_file
 from agent.drives import Drives
 from agent.errors import InputError, StorageError
 from agent.page import page
@@ -21,6 +21,9 @@ RECORD_HEADS = (0xC4, 0xC5, 0xC6)
 def run(asked: argparse.Namespace) -> int:
     """Write the page to asked.output. InputError: nothing there to report; StorageError: the page cannot be written."""
     source = Path(asked.what)
+    if asked.event is not None:
+        _write(asked.output, _of_event(source, asked))
+        return 0
     if source.is_file():
         is_pile = _holds_records(source)
         gathered = _of_records(read_pile(source), _settings(asked)) if is_pile else _of_recording(source, asked)
@@ -32,6 +35,18 @@ def run(asked: argparse.Namespace) -> int:
     told = (gathered.trips, gathered.events, gathered.samples, gathered.counters)
     _write(asked.output, page(title, *told, notes=gathered.notes))
     return 0
+
+
+def _of_event(source: Path, asked: argparse.Namespace) -> str:
+    """The page of one crash, from a file of records or, for a trip's number, this terminal's store."""
+    is_file = source.is_file()
+    settings = (
+        _settings(asked) if is_file else settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets)
+    )
+    pile = read_pile(source if is_file else Path(settings.device.state_dir) / STORE_NAME)
+    table = maps.load(asked.vehicle or Path(settings.vehicle.map))
+    told = claim.gather(pile.records, asked.event, settings, table, proof.check([pile]))
+    return page_evidence.page(told, pile.name, settings.device.timezone, f"tbox {__version__}")
 
 
 def _write(path: Path, text: str) -> None:

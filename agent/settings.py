@@ -8,9 +8,11 @@ from msgspec import Meta, Struct, field
 
 from agent.ranges import span, text
 from agent.rules import Detect
+from agent.settings_camera import Camera
 from agent.settings_notice import Notice
 from agent.settings_obd import Elm, Obd
 from agent.settings_power import Power
+from agent.settings_privacy import Privacy
 from agent.settings_samples import Bounds
 from agent.settings_sensors import Gnss, Imu, Indicator, Supply
 
@@ -23,6 +25,12 @@ class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         text("id in topics; empty: the device id", "^[A-Za-z0-9._-]{0,64}$(?!\\n)", "up to 64 of A-Z a-z 0-9 . _ -"),
     ] = ""
     state_dir: Annotated[str, text("folder of the outbox and the device key")] = "/var/lib/tbox"
+    key: Annotated[
+        str,
+        text(
+            "where the device key is; empty: in state_dir", "^(|pkcs11:.+)$(?!\\n)", 'empty or "pkcs11:..." (RFC 7512)'
+        ),
+    ] = ""
     timezone: Annotated[
         str, text("local time of trips, an IANA name", "^[A-Za-z0-9+_/-]+$(?!\\n)", "a name such as Europe/Paris")
     ] = "UTC"
@@ -68,6 +76,7 @@ class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pre-event ring: the last seconds at full rate, for crash evidence."""
 
     before_s: Annotated[float, span(0, 120, "s", "time kept; 0: no ring")] = 30.0
+    after_s: Annotated[float, span(0, 120, "s", "time caught after a crash")] = 15.0
     frames_per_s: Annotated[int, span(0, 16_000, "frames/s", "rate it has room for, 24 bytes a frame; 0: no ring")] = (
         4000
     )
@@ -103,6 +112,7 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Flash that the account may use."""
 
     budget_mb: Annotated[int, span(4, 1_000_000, "MB", "size of the outbox")] = 64
+    evidence_mb: Annotated[int, span(0, 1000, "MB", "evidence of one crash, deflated; 0: none")] = 4
     evidence_mb_per_day: Annotated[int, span(0, 10_000, "MB", "crash evidence a day; 0: none")] = 8
 
 
@@ -128,6 +138,10 @@ class Uplink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["puback", "receipt"],
         Meta(description="delivered when the broker took it, or when the platform stored it"),
     ] = "puback"
+    platform_key: Annotated[
+        str,
+        text("public key that signs receipts; empty: any receipt counts", "^(|[0-9a-f]{64})$(?!\\n)", "64 hex digits"),
+    ] = ""
     receipt_s: Annotated[float, span(1, 86_400, "s", "no receipt for so long: published again; doubles")] = 900.0
     window: Annotated[int, span(1, 1000, "records", "in flight, unconfirmed")] = 20
     ack_s: Annotated[float, span(5, 3600, "s", "a link that acknowledges nothing for so long is given up")] = 60.0
@@ -158,10 +172,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     power: Power = Power()
     notice: Notice = Notice()
     indicator: Indicator = Indicator()
+    camera: Camera = Camera()
     ring: Ring = Ring()
     trip: Trip = Trip()
     samples: Samples = Samples()
     store: Store = Store()
+    privacy: Privacy = Privacy()
     mqtt: Mqtt = Mqtt()
     uplink: Uplink = Uplink()
     health: Health = Health()

@@ -23,7 +23,8 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _signals(settings)
     yield from _timezone(settings.device.timezone)
     yield from _adapters(settings)
-    yield from _notice(settings)
+    yield from _events(settings)
+    yield from _camera(settings)
 
 
 def _order(settings: Settings) -> Iterator[Conflict]:
@@ -59,13 +60,23 @@ def _adapters(settings: Settings) -> Iterator[Conflict]:
         numbers.append(elm.number)
 
 
-def _notice(settings: Settings) -> Iterator[Conflict]:
-    """Only events that there are can be told."""
-    for kind in settings.notice.kinds:
-        if kind not in EVENTS:
-            near = get_close_matches(kind, EVENTS, 1)
-            hint = f"the nearest is {near[0]}" if near else f"known are {' '.join(EVENTS)}"
-            yield (("notice", "kinds"),), f"notice.kinds: {kind!r} is no event; {hint}"
+def _events(settings: Settings) -> Iterator[Conflict]:
+    """Only events that there are can be told, or filmed."""
+    for table, key, kinds in (("notice", "kinds", settings.notice.kinds), ("camera", "events", settings.camera.events)):
+        for kind in kinds:
+            if kind not in EVENTS:
+                near = get_close_matches(kind, EVENTS, 1)
+                hint = f"the nearest is {near[0]}" if near else f"known are {' '.join(EVENTS)}"
+                yield ((table, key),), f"{table}.{key}: {kind!r} is no event; {hint}"
+
+
+def _camera(settings: Settings) -> Iterator[Conflict]:
+    """A login is for a camera on the network, and in a file of its own."""
+    camera = settings.camera
+    if camera.source.startswith("rtsp") and "@" in camera.source:
+        yield (("camera", "source"),), "camera.source holds a login: put user:password into a file, camera.login_file"
+    if camera.login_file and not camera.source.startswith("rtsp"):
+        yield (("camera", "login_file"),), "camera.login_file is for rtsp:// sources: leave it out"
 
 
 def _buses(settings: Settings) -> Iterator[Conflict]:

@@ -25,7 +25,7 @@ DEPTH_MAX = 8
 
 PATHS = (
     ("device", "state_dir"), ("recording", "paths"), ("mqtt", "password_file"), ("mqtt", "ca_file"),
-    ("mqtt", "cert_file"), ("mqtt", "key_file"),
+    ("mqtt", "cert_file"), ("mqtt", "key_file"), ("camera", "login_file"), ("camera", "folder"),
 )  # fmt: skip
 """Keys whose relative paths start from the folder of the file that says them."""
 NAMED = (("vehicle", "map"), ("trip", "score"))

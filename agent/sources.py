@@ -1,12 +1,15 @@
 """From settings to devices: which sources this terminal reads, and which of them it may ask."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import clock
+from agent.blind import Blind
+from agent.codec import Record
 from agent.errors import SettingsError
+from agent.ledger import Ledger
 from agent.listening import Listening
 from agent.openers import can_opener, elm_opener, sensors
 from agent.settings import Settings
@@ -17,6 +20,7 @@ from drivers.recording import play
 
 if TYPE_CHECKING:
     from agent.asking import Asking
+    from agent.camera import Film
 
 
 def open_rack(settings: Settings, table: Table, wake_fds: tuple[int, ...]) -> Rack:
@@ -38,6 +42,15 @@ def open_rack(settings: Settings, table: Table, wake_fds: tuple[int, ...]) -> Ra
         raise SettingsError(f"recording.paths: {why}") from None
     except DriverError as why:
         raise SettingsError(f"can: {why}") from None
+
+
+def open_film(settings: Settings, ledger: Ledger, records: Sequence[Record]) -> "Film | Blind":
+    """The camera, where there is one; `records`: the first of this run."""
+    if not settings.camera.source:
+        return Blind()
+    from agent.camera import Film  # noqa: PLC0415  (few have one)
+
+    return Film(settings, ledger, records)
 
 
 def open_asking(settings: Settings, table: Table, rack: Rack, kept: Mapping[str, Any]) -> "Asking | Listening":

@@ -5,8 +5,8 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -141,7 +141,10 @@ def machine_boot() -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged database out of the way, with the date; only the newest SET_ASIDE_MAX are kept."""
+    """Rename a damaged database out of the way, with the date; only the newest SET_ASIDE_MAX are kept.
+
+    From then on nothing is missing beside a new one, however often the power goes while that is made.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     new, number = path.with_name(f"{path.name}.damaged-{stamp}"), 1
     while new.exists():
@@ -157,6 +160,8 @@ def set_aside(path: Path) -> Path:
             if part.exists():
                 part.rename(new.with_name(new.name + suffix))
         sync_folder(path.parent)
+    with suppress(DamagedError):  # whoever reads it next says so
+        write_reserve(path, replace(read_reserve(path), is_open=False))
     return new
 
 
@@ -215,6 +220,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise StorageError(f"{path}: this file system cannot hold the store (no shared memory); use a local disk")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # Debian's default: what goes is overwritten
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_PAGES * PAGE_BYTES}")

@@ -12,7 +12,8 @@ from typing import Any
 from agent.codec import CodecError, Record, decode, kind_number
 from agent.dating import Dating
 from agent.errors import InputError, StorageError
-from agent.recordfile import Row, first_of, frame, head_frame, rows_of, stub_frame
+from agent.ledger import losses_of
+from agent.recordfile import Row, first_of, frame, head_frame, rows_of, stub_frame, vouched_of
 from agent.store import KEPT, STORE_NAME, guarded, open_readable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,20 +69,53 @@ def show_trip(state: Path, number: int, *, json: bool) -> int:
     return 0
 
 
+def summary(state: Path, number: int) -> dict[str, Any]:
+    """What the list tells of one trip. InputError: there is none of this number."""
+    with _store(state) as connection:
+        trips, dating = _trips(connection)
+    return _summary(_find(trips, number), dating)
+
+
+def whole(state: Path, number: int) -> tuple[dict[str, Any], list[Record]]:
+    """What `show` tells of one trip, with its events, and its samples and the notes on its events as records."""
+    with _store(state) as connection:
+        trips, dating = _trips(connection)
+        trip = _find(trips, number)
+        events = {record.seq for record in trip.events}
+        records = [
+            record
+            for record in _records(connection, ("samples", "command"))
+            if record.body.get("trip") == number or record.body.get("event") in events
+        ]
+    events_told = [_event(record, dating) | {"event_seq": record.seq} for record in trip.events]
+    for told in events_told:
+        del told["seq"], told["trip"]
+    return _summary(trip, dating) | {"event_list": events_told}, records
+
+
+def check_store(state: Path) -> None:
+    """StorageError: there is no store in this state folder."""
+    with _store(state):
+        pass
+
+
 def export(state: Path, output: Path, number: int | None = None) -> int:
     """The records as they were sealed, of one trip or all that is here, in a file that `tbox verify` reads."""
     with _store(state) as connection:
         trips, _ = _trips(connection)
         rows = list(rows_of(connection))
-        public = _public(connection)
+        public, told = public_of(connection), _told_gone(connection)
+        vouched = vouched_of(connection, state)
     if public is None or not rows:
         raise InputError(f"{state}: there is nothing to export yet")
-    first, last = first_of([seq for seq, *_ in rows]), rows[-1][0]
+    first, last = first_of(rows), rows[-1][0]
     begin = first
     if number is not None:
         trip = _find(trips, number)
         begin, first, last = _span(rows, trip, first)
-    frames = [head_frame(public, first)] + [_frame(row, begin) for row in rows if first <= row[0] <= last]
+        here = {row[0] for row in rows}
+        rows = sorted([*rows, *(row for row in told if row[0] not in here)], key=lambda row: row[0])
+    frames = [head_frame(public, first, vouched)] + [_frame(row, begin) for row in rows if first <= row[0] <= last]
     try:
         output.write_bytes(b"".join(frames))
     except OSError as error:
@@ -201,7 +235,7 @@ def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-def _public(connection: sqlite3.Connection) -> bytes | None:
+def public_of(connection: sqlite3.Connection) -> bytes | None:
     """The device's public key, as its records tell it."""
     for record in _records(connection, ("key", "boot")):
         told = record.body if record.kind == "key" else record.body.get("key")
@@ -217,6 +251,17 @@ def _span(rows: Sequence[Row], trip: Trip, first: int) -> tuple[int, int, int]:
     before = [seq for seq in seals if first <= seq < trip.number]
     behind = [seq for seq in seals if trip.end and seq > trip.end.seq]
     return trip.number, before[-1] if before else first, behind[0] if behind else rows[-1][0]
+
+
+def _told_gone(connection: sqlite3.Connection) -> list[Row]:
+    """Stubs of what gap records say is gone: an export of a trip ends before the gap that tells of it."""
+    losses = [loss for gap in _records(connection, ("gap",)) for loss in losses_of(gap)]
+    return [
+        (loss.first + place, kind_number(loss.kind), digest, None)
+        for loss in losses
+        if loss.kind
+        for place, digest in enumerate(loss.hashes)
+    ]
 
 
 def _frame(row: Row, begin: int) -> bytes:

@@ -6,11 +6,13 @@ Power and notice decide; hooks, lights and buzzers act. Everything here is optio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from agent import awake
+from agent.blind import Blind
+from agent.codec import Record
 from agent.core import Event, Sample
 from agent.duty import Account, Resume, Signs, Suspend
 from agent.hours import zone
@@ -19,6 +21,9 @@ from agent.power import Power
 from agent.settings import Settings
 from drivers.hook import Hook
 from drivers.indicator import open_indicator
+
+if TYPE_CHECKING:
+    from agent.camera import Film
 
 SHAKEN_MPS2 = 0.5
 """A parked car whose acceleration changes by this within a second was moved."""
@@ -31,7 +36,11 @@ log = logging.getLogger("tbox")
 class Upkeep:
     """Once a second `note`; each turn `tend`. `wanted` is the suspend that waits until everything is on flash."""
 
-    def __init__(self, settings: Settings, now_us: int, kept: Mapping[str, Any]) -> None:
+    def __init__(
+        self, settings: Settings, now_us: int, kept: Mapping[str, Any], film: "Film | Blind | None" = None
+    ) -> None:
+        self.film = film or Blind()
+        self.film.resume(now_us, kept.get("film", []))
         hooks, timeout_s = settings.power.hooks, settings.power.hooks.timeout_s
         self._power = Power(settings.power, now_us, msgspec.convert(kept, Account))
         self._notice, self._zone = Notice(settings.notice), zone(settings.device.timezone)
@@ -102,8 +111,11 @@ class Upkeep:
         if told is not None:
             self._indicator.show(told.kind, told.severity)
 
-    def tend(self, now_us: int) -> None:
-        """Look after lights and commands."""
+    def tend(self, now_us: int, waiting: int = 0, *, is_settled: bool = True) -> list[Record]:
+        """Look after lights, commands and the camera; the records of what that saved.
+
+        `waiting`: records that are not delivered; `is_settled`: all others are on flash.
+        """
         now_s = now_us / 1e6
         self._indicator.tend(now_s)
         for name, hook in self._hooks.items():
@@ -112,18 +124,22 @@ class Upkeep:
                     self._power.woke(now_us, "a wake source")
                 elif name in ("suspend", "off"):
                     self._power.refused(now_us, f"{ended.command} ended with {ended.exit_code}")
+        return self.film.turn(now_us, self._power.plan.state, waiting, is_settled=is_settled)
 
     def kept(self) -> dict[str, Any]:
-        """What must outlive a start: the battery's account."""
+        """What must outlive a start: the battery's account, and what clips took of their day's allowance."""
         told: dict[str, Any] = msgspec.to_builtins(self._power.account)
-        return told
+        film = self.film.kept()
+        return told | ({"film": film} if film else {})
 
     def health(self) -> dict[str, Any]:
         """State and reason of the power decider; what was told to the driver, and why other things were not."""
-        return {"power": self._power.told(), "notice": dict(self._notice.counts), "shown": self._indicator.counters()}
+        told = {"power": self._power.told(), "notice": dict(self._notice.counts), "shown": self._indicator.counters()}
+        return told | self.film.health()
 
     def close(self) -> None:
-        """Lights out, commands ended."""
+        """Lights out, commands ended, nobody films."""
+        self.film.close()
         self._indicator.close()
         for hook in self._hooks.values():
             hook.close()

@@ -34,6 +34,7 @@ from agent.exchange import (
     Confirm,
     Connect,
     Drop,
+    Keep,
     LinkDown,
     LinkUp,
     Message,
@@ -89,7 +90,7 @@ class Uplink:
         self._stored_upto = stored_upto
         self._backlog_upto = stored_upto
         self._marks: deque[tuple[float, int]] = deque()
-        self._confirming = Confirming(settings.confirm, delivered_upto, settings.receipt_s)
+        self.confirming = Confirming(settings.confirm, delivered_upto, settings.receipt_s)
         self._must_rewind = self._is_reopening = False
         self.state: Literal["down", "connecting", "up", "leaving"] = "down"
         self.reason = "not yet tried"
@@ -118,13 +119,17 @@ class Uplink:
                     self._answered_s = now_s
                 case Message("receipt", payload):
                     said += self._receipt(payload)
-        self._must_rewind |= self.state == "up" and self._confirming.is_in_vain(now_s)
+        self._must_rewind |= self.state == "up" and self.confirming.is_in_vain(now_s)
         self._rewind_if_quiet()
         return said
 
     def reopened(self) -> None:
         """What `Reopen` asked for is done."""
         self._is_reopening = False
+
+    def reread(self) -> None:
+        """What was read and is not sent yet may be there no more: every lane is read again from its beginning."""
+        self._must_rewind = True
 
     def wants(self) -> list[Want]:
         """What to read from the outbox and `offer` before the next step; bounded to one window a lane."""
@@ -157,12 +162,13 @@ class Uplink:
         """What to do now, in this order."""
         self._grow_old(now_s)
         self.allowance.step(now_s)
-        actions: list[Action] = []
-        if self._confirming.lost:
+        receipt = self.confirming.to_keep(now_s)
+        actions: list[Action] = [] if receipt is None else [Keep(receipt)]
+        if self.confirming.lost:
             self._is_reopening = True
-            actions.append(Reopen(tuple(self._confirming.take_lost())))
-        if self._confirming.ready:
-            seqs = self._confirming.ready.take(CONFIRM_MAX)
+            actions.append(Reopen(tuple(self.confirming.take_lost())))
+        if self.confirming.ready:
+            seqs = self.confirming.ready.take(CONFIRM_MAX)
             self._counters["confirmed"] += len(seqs)
             actions.append(Confirm(seqs))
         if self.state == "down" and now_s >= self._retry_at_s:
@@ -177,16 +183,16 @@ class Uplink:
 
     def wake_s(self) -> float | None:
         """When `step` has something to do without hearing anything; None: not before it hears."""
-        if self._confirming.ready or self._confirming.lost:
+        if self.confirming.ready or self.confirming.lost:
             return -math.inf
         return self._retry_at_s if self.state == "down" else None
 
     def counters(self) -> dict[str, int]:
         """For health: what was done since the start, and what is under way."""
-        now = {"in_flight": len(self._flights), "unreceipted": len(self._confirming.held)}
+        now = {"in_flight": len(self._flights), "unreceipted": len(self.confirming.held)}
         return (
             self._counters
-            | self._confirming.counts
+            | self.confirming.counts
             | now
             | {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
         )
@@ -196,7 +202,7 @@ class Uplink:
         self.state, self.reason, self._since_s, self._answered_s = "up", "", now_s, now_s
         self._window = min(self._settings.window, up.receive_maximum)
         self._counters["links"] += 1
-        if self._confirming.held and not up.session_present:
+        if self.confirming.held and not up.session_present:
             self._must_rewind = True
         return [f"connected to {up.broker} with MQTT {up.version}"]
 
@@ -222,11 +228,11 @@ class Uplink:
             return
         self._counters["acked"] += 1
         self._backoff.reset()
-        self._confirming.acked(seq)
+        self.confirming.acked(seq)
 
     def _receipt(self, payload: bytes) -> list[str]:
         """What the platform has is confirmed as far as the broker acknowledged it; what it lost goes again."""
-        is_restored, sentence = self._confirming.receipt(payload, self._stored_upto)
+        is_restored, sentence = self.confirming.receipt(payload, self._stored_upto)
         self._must_rewind |= is_restored
         return [sentence] if sentence else []
 
@@ -236,7 +242,7 @@ class Uplink:
             return
         self._must_rewind = False
         self._counters["rewinds"] += 1
-        self._confirming.begin_again()
+        self.confirming.begin_again()
         for name in self._lanes:
             self._lanes[name] = Lane(name)
 

@@ -3,6 +3,7 @@
 import json as json_text
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agent.errors import InputError, UsageError
@@ -11,18 +12,22 @@ from agent.key import KEY_BYTES
 from agent.proof import check
 from agent.recordfile import read_pile
 from agent.store import STORE_NAME
+from agent.vouching import Known
 
 PROBLEMS_SHOWN = 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def run(files: Sequence[Path], *, json: bool, key: str | None) -> int:
+def run(
+    files: Sequence[Path], *, json: bool, key: str | None, fleet: str | None = None, platform: str | None = None
+) -> int:
     """Verify the files together, as one account; 0 it holds, 1 it does not. InputError: a file without records."""
-    public = _public(key)
-    report = check([read_pile(path) for given in files for path in _within(given)], public)
+    known = Known(_public("key", key), _public("fleet", fleet), _public("platform", platform))
+    report = check([read_pile(path) for given in files for path in _within(given)], known)
     if json:
         print(json_text.dumps({"good": report.is_good} | asdict(report)))
     else:
-        print("\n".join(_lines(report, is_key_given=public is not None)))
+        print("\n".join(_lines(report, is_key_given=known.device is not None)))
     return 0 if report.is_good else 1
 
 
@@ -37,7 +42,7 @@ def _within(given: Path) -> list[Path]:
     return found
 
 
-def _public(key: str | None) -> bytes | None:
+def _public(name: str, key: str | None) -> bytes | None:
     """The public key in hex; UsageError when it is none."""
     if key is None:
         return None
@@ -46,7 +51,7 @@ def _public(key: str | None) -> bytes | None:
     except ValueError:
         public = b""
     if len(public) != KEY_BYTES:
-        raise UsageError(f"--key takes a public key of {2 * KEY_BYTES} hex digits, as `tbox verify --json` prints it")
+        raise UsageError(f"--{name} takes a public key of {2 * KEY_BYTES} hex digits, as `tbox key show` prints it")
     return public
 
 
@@ -57,6 +62,7 @@ def _lines(report: Report, *, is_key_given: bool) -> Iterator[str]:
     if report.key:
         where = "as given" if is_key_given else "from the records, fits the device's id"
         yield f"key {report.key} ({where})"
+    yield from _vouched(report)
     if report.seals:
         yield f"{report.seals} seals are the device's; the last vouches for everything up to seq {report.sealed_upto}"
     for entry in report.dropped:
@@ -72,3 +78,24 @@ def _lines(report: Report, *, is_key_given: bool) -> Iterator[str]:
         yield "GOOD: nothing is missing, altered or exchanged; a cut-off end would not show"
     else:
         yield f"FAILED: {len(report.problems)} {'thing does' if len(report.problems) == 1 else 'things do'} not hold"
+
+
+def _vouched(report: Report) -> Iterator[str]:
+    """Who vouches for it: later keys, the fleet, the platform."""
+    for entry in report.keys[1:]:
+        yield f"key {entry['key']} from seq {entry['from']} on (signed by the one before)"
+    if fleet := report.fleet:
+        since = _time(fleet["not_before_us"]).partition("T")[0]
+        yield f"of a device the fleet vouches for: {fleet['name']}, since {since}, fleet key {fleet['key']}"
+    if told := report.confirmed:
+        who = "as given" if told["is_known"] else "compare it: --platform"
+        yield f"the platform confirmed all up to seq {told['upto']} at {_time(told['time_us'])}"
+        yield f"platform key {told['key']} ({who})"
+
+
+def _time(utc_us: int) -> str:
+    """A moment as a person reads it; one beyond the calendar as its number."""
+    try:
+        return (EPOCH + timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:
+        return f"{utc_us} us"

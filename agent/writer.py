@@ -7,14 +7,18 @@ CONFIRM_WAIT_S for company, which spares the flash; one lost with the power only
 """
 
 import os
+import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+from agent import captured
+from agent.captured import Caught
 from agent.codec import Record
 from agent.ledger import Loss
 from agent.outbox import Outbox
@@ -29,6 +33,7 @@ Request = tuple[str, int, int]
 """Lane, number above which, rows at most."""
 
 Rows = list[tuple[int, bytes]]
+Question = Callable[[sqlite3.Connection], Any]
 
 
 @dataclass(slots=True)
@@ -38,10 +43,11 @@ class News:
     synced: list[tuple[int, str]] = field(default_factory=list)  # number and lane, now safe to publish
     fetched: list[tuple[Request, Rows]] = field(default_factory=list)  # what was asked, and the rows, lowest first
     losses: list[Loss] = field(default_factory=list)  # dropped: the ledger must number gap records for them
+    answered: list[tuple[str, Any]] = field(default_factory=list)  # name of what was asked, and what came of it
     is_reopened: bool = False  # what `reopen` asked for is done
 
     def __bool__(self) -> bool:
-        return bool(self.synced or self.fetched or self.losses or self.is_reopened)
+        return bool(self.synced or self.fetched or self.losses or self.answered or self.is_reopened)
 
 
 @dataclass(slots=True)
@@ -50,6 +56,7 @@ class _Put:
 
     records: Sequence[Record]
     journal: bytes | None
+    changes: Caught
     size: int
 
 
@@ -63,6 +70,7 @@ class Writer:
         self._unsettled = 0
         self._puts: deque[_Put] = deque()
         self._fetches: list[Request] = []
+        self._questions: list[tuple[str, Question]] = []
         self._confirms: list[tuple[int, int]] = []
         self._reopens: list[tuple[int, int]] = []
         self._confirm_by_s = 0.0
@@ -81,16 +89,17 @@ class Writer:
         """Readable when `take` has something, or raises."""
         return self._wake
 
-    def put(self, records: Sequence[Record], journal: bytes | None = None) -> bool:
+    def put(self, records: Sequence[Record], journal: bytes | None = None, changes: Caught = ()) -> bool:
         """Keep these, in one transaction (and the journal; b"" clears it); False, and nothing is taken: too much waits.
 
-        Raises what made the thread stop, a StorageError if it was the disk's fault.
+        `changes` are of what is caught of a crash. Raises what made the thread stop, a StorageError if the disk did.
         """
         with self._turn:
             self._raise_failure()
             if self._waiting_bytes >= self._queue_bytes:
                 return False
-            put = _Put(tuple(records), journal, sum(len(record.raw) for record in records))
+            size = sum(len(record.raw) for record in records) + captured.size(changes)
+            put = _Put(tuple(records), journal, tuple(changes), size)
             self._waiting_bytes += put.size
             self._unsettled += 1
             self._puts.append(put)
@@ -115,6 +124,12 @@ class Writer:
         """These are to be delivered again, as far as they are here; what is not comes in `News.losses`."""
         with self._turn:
             self._reopens += spans
+            self._turn.notify()
+
+    def ask(self, name: str, do: Question) -> None:
+        """Do this in a transaction of its own (`Outbox.within`); what it returns comes in `News.answered`."""
+        with self._turn:
+            self._questions.append((name, do))
             self._turn.notify()
 
     def take(self) -> News:
@@ -181,13 +196,14 @@ class Writer:
     def _step(self) -> bool:
         """Wait for work and do a portion of it; False when there will be no more."""
         with self._turn:
-            while not (self._puts or self._fetches or self._reopens or self._confirms_due()):
+            while not (self._puts or self._fetches or self._reopens or self._questions or self._confirms_due()):
                 if self._is_closing:
                     return False
                 self._turn.wait(self._patience_s())
             group = self._next_group()
             fetches, self._fetches = self._fetches, []
             reopens, self._reopens = self._reopens, []
+            questions, self._questions = self._questions, []
             confirms: list[tuple[int, int]] = []
             if self._confirms_due():
                 confirms, self._confirms = self._confirms, []
@@ -196,6 +212,7 @@ class Writer:
         if confirms:
             self._outbox.confirm_ranges(confirms)
         gone = self._outbox.reopen(reopens) if reopens else []
+        answers = [(name, self._outbox.within(do)) for name, do in questions]
         rows = [(request, self._outbox.pending(*request)) for request in fetches]
         with self._turn:
             self._depth, self._used_bytes = self._outbox.depth(), self._outbox.used_bytes()
@@ -203,6 +220,7 @@ class Writer:
             self._unsettled -= len(group)
             self._news.fetched += rows
             self._news.losses += gone
+            self._news.answered += answers
             self._news.is_reopened |= bool(reopens)
             self._ring()
         return True
@@ -220,7 +238,8 @@ class Writer:
         """Commit, and say at once what is safe to publish."""
         records = [record for put in group for record in put.records]
         journals = [put.journal for put in group if put.journal is not None]
-        losses = self._outbox.append(records, journals[-1] if journals else None)
+        changes = [change for put in group for change in put.changes]
+        losses = self._outbox.append(records, journals[-1] if journals else None, changes)
         with self._turn:
             self._waiting_bytes -= sum(put.size for put in group)
             self._news.synced += [(record.seq, record.lane) for record in records]

@@ -189,3 +189,14 @@ size_t tbox_freeze(const tbox_core_t *self, uint8_t *out, size_t room)
 {
     return ring_copy(&self->ring, out, room);
 }
+
+void tbox_alarm(const tbox_core_t *self, tbox_alarm_t *out)
+{
+    const loss_t *const loss = &self->loss;
+    const bool is_loss = loss->is_hit && !is_older(loss->from.t_us, self->now_us, self->setup.crash.confirm_us);
+
+    *out = (tbox_alarm_t){.blow_us = is_loss ? loss->from.t_us : NEVER, .ringed = self->ring.taken};
+    if (crash_is_open(&self->crash)) {
+        out->blow_us = self->crash.zero_us;
+    }
+}

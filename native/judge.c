@@ -78,7 +78,22 @@ static void settle(tbox_core_t *self, const world_t *world)
     harsh_settle(&self->cornering, world);
 }
 
-static void sum_up(tbox_core_t *self, const speed_t *speed, speed_row_t row, bool engine_runs)
+/* Where the receiver's speed takes over from the car's, or gives it back, its stretch may begin before what was summed up
+ * already: only the rest of it counts. */
+static speed_point_t begin_of(const speed_t *speed, int64_t since_us)
+{
+    const speed_point_t from = speed->row_before;
+    const speed_point_t to = speed->row;
+
+    if (from.t_us >= since_us) {
+        return from;
+    }
+    const double share = in_seconds(since_us - from.t_us) / in_seconds(to.t_us - from.t_us);
+
+    return (speed_point_t){.t_us = since_us, .mps = from.mps + share * (to.mps - from.mps)};
+}
+
+static void sum_up(tbox_core_t *self, const speed_t *speed, speed_row_t row, int64_t since_us, bool engine_runs)
 {
     const conditions_t conditions = {
         .limit_mps = moment_limit(self, speed->row.t_us),
@@ -89,7 +104,7 @@ static void sum_up(tbox_core_t *self, const speed_t *speed, speed_row_t row, boo
     if (row == SPEED_RESTART) {
         totals_start(&self->totals, speed->row);
     } else {
-        totals_step(&self->totals, speed->row_before, speed->row, &conditions);
+        totals_step(&self->totals, begin_of(speed, since_us), speed->row, &conditions);
     }
 }
 
@@ -132,11 +147,13 @@ void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
     if (row == SPEED_TWIN || speed != moment_speed(self, speed->row.t_us) || speed->row.t_us < self->judged_row_us) {
         return;
     }
+    const int64_t since_us = self->judged_row_us;
+
     self->judged_row_us = speed->row.t_us;
     const world_t world = judge_world(self, self->now_us);
     const bool engine_runs = moment_engine(self, self->now_us) == ENGINE_RUNS;
 
-    sum_up(self, speed, row, engine_runs);
+    sum_up(self, speed, row, since_us, engine_runs);
     learn(self, speed, row);
     judge_crash_row(self, &world, row);
     motion_by_row(self, &world);

@@ -93,6 +93,22 @@ static void seek_zero(pulse_t *self)
     memcpy(self->zero_mps, point_at(self, zero)->mps, sizeof self->zero_mps);
 }
 
+/* What had changed by the points kept since time zero: a weak beginning may have taken most of the 150 ms. */
+static double early_change(const pulse_t *self)
+{
+    double most_mps = 0.0;
+    double out[3];
+
+    for (uint32_t i = 0; i < self->count && point_at(self, i)->t_us > self->zero_us; i++) {
+        const double size = change_between(self, self->zero_mps, point_at(self, i)->mps, out);
+
+        if (point_at(self, i)->t_us - self->zero_us <= EARLY_US && size > most_mps) {
+            most_mps = size;
+        }
+    }
+    return most_mps;
+}
+
 static void begin(pulse_t *self, const double up[3])
 {
     memcpy(self->up, up, sizeof self->up);
@@ -101,7 +117,7 @@ static void begin(pulse_t *self, const double up[3])
     self->start_us = self->over_us;
     self->end_us = self->over_last_us;
     self->most_mps = 0.0;
-    self->early_mps = 0.0;
+    self->early_mps = early_change(self);
     self->most_us = self->zero_us;
     self->clipped_mps2 = 0.0;
     self->extreme_mps2 = 0.0;

@@ -80,6 +80,7 @@ void ring_init(ring_t *self, uint8_t *bytes, size_t size)
     self->size = size;
     self->first = 0;
     self->used = 0;
+    self->taken = 0;
 }
 
 static __attribute__((noinline)) void take_any(ring_t *self, const tbox_input_t *input)
@@ -97,6 +98,7 @@ static __attribute__((noinline)) void take_any(ring_t *self, const tbox_input_t 
     const size_t at = wrapped(self, self->first + self->used);
 
     self->used += bytes;
+    self->taken += bytes;
     if (self->size - at >= bytes) {
         write_record(&self->bytes[at], input, payload, bytes);
     } else {
@@ -127,6 +129,7 @@ static bool takes_usual(ring_t *self, const tbox_input_t *input)
     } else {
         return false;
     }
+    self->taken += USUAL;
     memcpy(&self->bytes[at], input, USUAL);
     return true;
 }

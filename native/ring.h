@@ -15,6 +15,7 @@ typedef struct {
     size_t size; /* a multiple of 8; 0: no ring */
     size_t first;
     size_t used;
+    uint64_t taken; /* bytes, ever */
 } ring_t;
 
 void ring_init(ring_t *self, uint8_t *bytes, size_t size);

@@ -7,6 +7,7 @@
  *     feed   a batch of inputs in order; stops when its queue of outputs is full and says how many it used
  *     next   the oldest output: an event, a sample (one per second), a calibration
  *     snapshot, counters, freeze   what is known now; what was counted; the last seconds, raw
+ *     alarm  whether a crash may have begun: whoever keeps evidence begins then, not when it is sure
  *
  * Inputs of several sources may be a little out of order: each signal keeps its own times, older values are counted and
  * not used. Feeding a batch whole or input by input gives the same outputs. Doubles without contraction and `sqrt` are all the
@@ -381,6 +382,13 @@ typedef struct {
     uint64_t inputs;
 } tbox_counters_t;
 
+/* What whoever keeps evidence must know at any moment. */
+typedef struct {
+    int64_t blow_us; /* time zero of a blow that is being measured or waits to be confirmed, where no IMU tells, the begin
+                        of a loss of speed; INT64_MIN: there is none */
+    uint64_t ringed; /* bytes that the ring ever took */
+} tbox_alarm_t;
+
 typedef struct tbox_core tbox_core_t;
 
 /* ---- verbs ---------------------------------------------------------------------------------------------------------- */
@@ -412,6 +420,10 @@ void tbox_counters(const tbox_core_t *self, tbox_counters_t *out);
 /* Copies the ring, oldest first, as records of {int64 t_us, uint32 id, uint8 kind, channel, length, flags, payload padded
  * to 8 bytes}; at most `room` bytes, the newest ones. Returns the bytes written. */
 size_t tbox_freeze(const tbox_core_t *self, uint8_t *out, size_t room);
+
+/* Whether a crash may have begun. What came since an earlier call is in the ring's newest bytes, as many as `ringed` grew by
+ * (`tbox_freeze` with exactly this room), as long as the ring is as big. */
+void tbox_alarm(const tbox_core_t *self, tbox_alarm_t *out);
 
 /* cdef: end */
 

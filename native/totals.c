@@ -33,13 +33,6 @@ static int64_t rounded(double us)
     return (int64_t)(us + 0.5);
 }
 
-static void note_motion(totals_t *self, int64_t t_us)
-{
-    if (self->motion_last_us == NEVER || t_us > self->motion_last_us) {
-        self->motion_last_us = t_us;
-    }
-}
-
 void totals_init(totals_t *self)
 {
     *self = (totals_t){.motion_last_us = NEVER, .max_speed_mps = (double)NAN};
@@ -51,7 +44,7 @@ void totals_start(totals_t *self, speed_point_t to)
         self->max_speed_mps = to.mps;
     }
     if (to.mps >= MOVING_MPS) {
-        note_motion(self, to.t_us);
+        self->motion_last_us = to.t_us;
     }
 }
 
@@ -76,7 +69,7 @@ void totals_step(totals_t *self, speed_point_t from, speed_point_t to, const con
         self->over_limit_m += over.metres;
     }
     if (moving.us > 0.0 && from.mps > to.mps) {
-        note_motion(self, from.t_us + rounded(moving.us));
+        self->motion_last_us = from.t_us + rounded(moving.us);
     }
     totals_start(self, to);
 }

@@ -4,6 +4,7 @@ from functools import cache
 
 from agent.codec import Record
 from agent.key import DeviceKey
+from agent.key_chain import told_of
 from agent.ledger import Identity, Ledger, Tail
 from agent.recordfile import frame
 
@@ -40,6 +41,20 @@ def two_boots() -> tuple[Record, ...]:
     clock = {"boot": 2, "boot_us": 0, "utc_us": 1_760_000_000_000_000, "u_us": 1000, "source": "ntp"}
     records += second.number("clock", 6, clock)
     return tuple(records + drive(second, 20_000_000))
+
+
+@cache
+def rotated() -> tuple[Record, ...]:
+    """28 records under three keys, the second from seq 11 on, the third from 20 on, which is boot 2; a drive each."""
+    second, third = (DeviceKey(bytes([number]) * 32, KEY.device) for number in (2, 3))
+    first = ledger()
+    records = first.start(1, {"software": "tbox 0.1.0"}) + drive(first, 10_000_000)
+    records += first.rotate(3, second, "a drill") + drive(first, 20_000_000) + first.rotate(4, third, "another")
+    told = Identity(
+        IDENTITY.software, IDENTITY.settings, {"chain": told_of(r for r in records if "previous" in r.body)}
+    )
+    book = Ledger(third, 2, first.tail, told)
+    return tuple(records + book.start(5, {"software": "tbox 0.1.0"}) + drive(book, 30_000_000))
 
 
 def framed(records: list[Record] | tuple[Record, ...]) -> bytes:

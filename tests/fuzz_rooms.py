@@ -15,19 +15,24 @@ from pathlib import Path
 from agent.clock import Stamp
 from agent.codec import ZEROS
 from agent.errors import InputError
+from agent.fleet import Certificate
+from agent.key import DeviceKey
+from agent.key_chain import told_of
 from agent.outbox import Outbox
 from agent.proof import check
-from agent.receipt import ReceiptError, parse_receipt
-from agent.recordfile import read_pile
+from agent.receipt import Ranges, Receipt, ReceiptError, parse_receipt, signed
+from agent.recordfile import head_frame, read_pile
 from agent.resume import Left, left_by
 from agent.salvage import records_in
 from agent.setup import NO_REST
 from agent.store import STORE_NAME
+from agent.vouching import Known as Keys
 from hil.receiver.intake import Arrival, Known, fault, read
-from tests.accounts import KEY, framed, two_boots
+from tests.accounts import KEY, framed, rotated, two_boots
 
 SEED = 20261122
 TOLD_S = 10.0
+FLEET, PLATFORM = DeviceKey(bytes([70]) * 32), DeviceKey(bytes([80]) * 32)
 Dice = random.Random
 
 
@@ -57,6 +62,8 @@ class Rooms:
         self._file = folder / "spoilt"
         self._records = {one.seq: one.raw for one in two_boots()}
         self._account = framed(two_boots())
+        self._three_keys = {one.seq: one.raw for one in rotated()}
+        self._vouched = _vouched()
         self._receipt = b'{"upto": 41, "also": [[50, 60], [70, 70]], "epoch": "3f"}'
         self._journal = Left(3, Stamp("k", 5, 7), NO_REST, is_clean=False, trip_end={"trip": 4}).journal()
         self._store = _store(folder)
@@ -66,13 +73,28 @@ class Rooms:
         data = spoilt(dice, self._account)
         self._file.write_bytes(data)
         try:
-            report = check([read_pile(self._file)], KEY.public)
+            report = check([read_pile(self._file)], Keys(KEY.public))
         except InputError:
             return
         if report.is_good:
             there = {one.seq: one.raw for one in read_pile(self._file).records}
             assert there.items() <= self._records.items(), "an altered account was called good"
             assert there.keys() >= set(range(min(there), report.sealed_upto + 1)), "a hole was called good"
+
+    def rotated(self, dice: Dice) -> None:
+        """The same of an account with three keys, a fleet's certificate and a platform's receipt at its head."""
+        self._file.write_bytes(spoilt(dice, self._vouched))
+        try:
+            pile = read_pile(self._file)
+        except InputError:
+            return
+        report = check([pile], Keys(KEY.public, FLEET.public, PLATFORM.public))
+        if report.is_good and pile.is_export:
+            there = {one.seq: one.raw for one in pile.records}
+            assert there.items() <= self._three_keys.items(), "an altered account was called good"
+            assert there.keys() >= set(range(min(there), report.sealed_upto + 1)), "a hole was called good"
+            assert (report.fleet or {})["name"] == "B-TB 42", "a fleet that vouches for nothing of the kind"
+            assert report.confirmed is None or report.confirmed["upto"] == 20, "a receipt that was never signed"
 
     def receipt(self, dice: Dice) -> None:
         """What a broker sends: at most what was ever made is believed."""
@@ -104,6 +126,14 @@ class Rooms:
         after = records[seq + 1].prev if seq + 1 < len(records) else None
         if not fault(record, Known(None, before, after, KEY.device, KEY.public)):
             assert record.raw == records[seq].raw, f"another record {seq} was taken"
+
+
+def _vouched() -> bytes:
+    """An export of the account with three keys."""
+    receipt = signed(Receipt(Ranges([(0, 20)]), "3f"), PLATFORM, KEY.device, 7, rotated()[20].hash)
+    certificate = Certificate.signed(FLEET, KEY.device, KEY.public, "B-TB 42", 7)
+    told = {"chain": told_of(map(rotated().__getitem__, (9, 18))), "certificate": certificate.told()}
+    return head_frame(KEY.public, 0, told | {"receipt": receipt.text()}) + framed(rotated())
 
 
 def _store(folder: Path) -> bytes:

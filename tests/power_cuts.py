@@ -8,30 +8,27 @@ them, with some sectors written and some not; each time it is mounted, the store
 """
 
 import argparse
+import json
 import os
 import select
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from agent.codec import LANES, Record
+from agent.codec import Record
 from agent.errors import TboxError
-from agent.ledger import Ledger, losses_of
 from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges
-from agent.recordfile import read_pile, rows_of
-from agent.store import STORE_NAME, open_readable
+from agent.store import STORE_NAME
 from agent.writer import Writer
 from hil import block_log, kernel
 from hil.block_log import Cut, Entry
 from hil.flash import Flash, Slot
 from tests.accounts import ledger
+from tests.powercut_look import Told, look, prove
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET_BYTES = 700_000
@@ -51,6 +48,7 @@ class Story:
     log: list[Entry]
     disk: bytearray
     records: dict[int, Record]
+    journals: dict[int, bytes]
 
 
 class Author:
@@ -63,6 +61,7 @@ class Author:
         self._writer = Writer(outbox)
         self._synced_upto = -1
         self.records: dict[int, Record] = {}
+        self.journals: dict[int, bytes] = {}
 
     def write(self, count: int) -> None:
         """So many records, some confirmed, some dropped for want of room."""
@@ -84,7 +83,8 @@ class Author:
 
     def _put(self, records: Sequence[Record]) -> None:
         self.records |= {one.seq: one for one in records}
-        assert self._writer.put(records, str(records[-1].seq).encode())
+        self.journals[records[-1].seq] = str(records[-1].seq).encode()
+        assert self._writer.put(records, self.journals[records[-1].seq])
 
     def _settle(self) -> None:
         """Until all that was put is synced."""
@@ -112,22 +112,6 @@ class Author:
             self._writer.confirm(range(first, last + 1))
 
 
-@dataclass(slots=True)
-class Told:
-    """What had been said before a cut."""
-
-    synced_upto: int = -1
-    confirmed: Ranges = field(default_factory=Ranges)
-
-    def hear(self, mark: str) -> None:
-        """One mark of the log."""
-        what, *numbers = mark.split(":")
-        if what == "synced":
-            self.synced_upto = int(numbers[0])
-        elif what == "confirmed":
-            self.confirmed.add(int(numbers[0]), int(numbers[1]))
-
-
 def tell(folder: Path, luck: Random, count: int, block_bytes: int) -> Story:
     """Fill a store; what the disk was told meanwhile."""
     flash = Flash(folder / "mounted", folder / "files", block_bytes)
@@ -135,7 +119,7 @@ def tell(folder: Path, luck: Random, count: int, block_bytes: int) -> Story:
     author = Author(flash, luck)
     author.write(count)
     flash.unmount()
-    story = Story(flash.log(), flash.first(), author.records)
+    story = Story(flash.log(), flash.first(), author.records, author.journals)
     flash.mount("plain")
     flash.close()
     return story
@@ -162,72 +146,28 @@ def _tears_superblock(log: Sequence[Entry], cut: Cut) -> bool:
     return False
 
 
-def look(store: Path, records: Mapping[int, Record], told: Told) -> Iterator[str]:
-    """What is wrong with a store after a cut; it is written to as well."""
-    outbox = Outbox.open(store, BUDGET_BYTES, "after the cut")
-    try:
-        yield from outbox.reports
-        tail = outbox.tail()
-        if tail.next_seq <= told.synced_upto:
-            yield f"the account ends with {tail.next_seq - 1}, {told.synced_upto} was synced"
-        if tail.next_seq:
-            yield from _differences(outbox, store, records, told)
-        go_on(outbox, ledger(outbox.boot, tail))
-    finally:
-        outbox.close()
-
-
-def _differences(outbox: Outbox, store: Path, records: Mapping[int, Record], told: Told) -> Iterator[str]:
-    """Against what was put in."""
-    last = outbox.tail().next_seq - 1
-    with closing(open_readable(store)) as connection:
-        rows = {seq: (hash_, raw) for seq, _, hash_, raw in rows_of(connection)}
-    end = records.get(last)
-    if max(rows, default=-1) != last or end is None or outbox.tail().head != end.hash:
-        yield "the records do not end where the account does"
-    if outbox.recovered() != str(last).encode():
-        yield f"the journal is that of {outbox.recovered()!r}, not of {last}"
-    gone = Ranges((one.first, one.last) for one in outbox.losses())
-    for seq, (hash_, raw) in rows.items():
-        one = records[seq]
-        if hash_ != one.hash or raw not in (None, one.raw):
-            yield f"{seq} is another record"
-        for loss in losses_of(one) if one.kind == "gap" else []:
-            gone.add(loss.first, loss.last)
-    pending = {seq for lane in LANES for seq, _ in outbox.pending(lane, -1, len(records))}
-    for seq in range(last + 1):
-        if seq not in pending and seq not in gone and seq not in told.confirmed:
-            yield f"{seq} was never confirmed, and will not be delivered"
-
-
-def go_on(outbox: Outbox, book: Ledger) -> None:
-    """The agent starts on it."""
-    records, losses = book.start(1, {}), outbox.losses()
-    while records or losses:
-        losses = outbox.append(records + book.gaps(1, losses))
-        records = []
-
-
-def prove(store: Path) -> list[str]:
-    """What `tbox verify` finds, where there is a seal."""
-    pile = read_pile(store)
-    is_sealed = any(one.kind == "seal" for one in pile.records)
-    return [str(one) for one in check([pile]).problems] if is_sealed else []
+def hear(told: Told, mark: str) -> None:
+    """One mark of the log."""
+    what, *numbers = mark.split(":")
+    if what == "synced":
+        told.synced_upto = int(numbers[0])
+    elif what == "confirmed":
+        told.confirm(int(numbers[0]), int(numbers[1]))
 
 
 def try_all(story: Story, cuts: Sequence[Cut], folder: Path) -> Iterator[str]:
     """Each cut: what is wrong with it, in a line; empty: nothing."""
     slot = Slot(folder / "slot", folder / "files")
-    told, done = Told(), 0
+    told, done = Told(story.records, story.journals), 0
     for number, cut in enumerate(cuts, 1):
         block_log.replay(story.log, Cut(cut.upto), story.disk, done)
         for mark in block_log.marks(story.log[done : cut.upto]):
-            told.hear(mark)
+            hear(told, mark)
         done = cut.upto
         try:
             with slot.holding(story.disk, block_log.written(story.log, cut, done)) as mounted:
-                found = list(look(mounted / STORE_NAME, story.records, told))
-                found += prove(mounted / STORE_NAME) if number % PROVE_EVERY == 0 else []
+                found = list(look(mounted / STORE_NAME, told, BUDGET_BYTES))
+                found += prove(mounted / STORE_NAME, told) if number % PROVE_EVERY == 0 else []
         except (TboxError, OSError) as why:
             found = [str(why)]
         yield f"entry {cut.upto}, {len(cut.pieces)} sectors after it: {'; '.join(found[:3])}" if found else ""
@@ -244,7 +184,7 @@ def inside(options: argparse.Namespace) -> int:
         cuts = plan(story.log, options.cuts, luck)
         points = len(block_log.points(story.log))
         print(f"{len(story.records)} records, {points} flushes, {time.monotonic() - begin_s:.1f} s", flush=True)
-        begin_s = time.monotonic()
+        begin_s, number = time.monotonic(), 0
         for number, words in enumerate(try_all(story, cuts, Path(name)), 1):
             bad += bool(words)
             if words:
@@ -253,6 +193,7 @@ def inside(options: argparse.Namespace) -> int:
                 print(f"{number} cuts, {bad} bad, {time.monotonic() - begin_s:.1f} s", flush=True)
             if bad == BAD_MAX:
                 break
+    print(json.dumps({"part": "block", "cuts": number, "bad": bad, "took_s": round(time.monotonic() - begin_s, 1)}))
     return 1 if bad else 0
 
 

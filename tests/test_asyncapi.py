@@ -12,7 +12,6 @@ import yaml
 from agent import app, clock, codec
 from agent.account import Account
 from agent.core import EVENTS, Calibration, Sample
-from agent.evidence import Evidence
 from agent.exchange import LANES
 from agent.findings import Codes, Freeze, Monitors
 from agent.inputs import opened
@@ -27,6 +26,7 @@ from agent.settings import Settings, defaults
 from agent.trip import EventFound, TripEnded, TripStarted
 from agent.trouble import Trouble
 from tests.accounts import ledger
+from tests.wrecks import BLOW_US, Terminal
 
 PATH = Path(__file__).parent.parent / "config" / "asyncapi.yaml"
 API = yaml.safe_load(PATH.read_text(encoding="utf-8"))
@@ -143,6 +143,18 @@ def troubles() -> list[dict[str, Any]]:
     return made
 
 
+def evidence_of_crashes() -> list[codec.Record]:
+    """Of one with a second event in its seconds, and of one in which the power went."""
+    whole, cut = Terminal(), Terminal()
+    whole.drive(BLOW_US + 2_000_000)
+    whole.found(whole.events[0][0], BLOW_US + 2_000_000)
+    whole.drive()
+    cut.drive(BLOW_US + 200_000)
+    again = Terminal(tail=cut.book.tail)
+    again.keep(again.evidence.recover(cut.left(), 1))
+    return [record for record in whole.records + again.records if record.kind == "evidence"]
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
     """Records of every kind that is written, as the rooms make them: of a drive, and of a start."""
@@ -158,8 +170,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
             case Sample():
                 records += account.sample(thing)
     records += account.calibration(Calibration(1, (0.0, 0.0, 1.0), (1.0,) * 9, 0.9), 1)
-    records += account.evidence(Evidence(10**6).bodies(1, bytes(240), 1), 1)
+    records += evidence_of_crashes()
     records += book.gaps(1, [Loss(3, 4, "samples", BUDGET, (bytes(32), bytes(32)))])
+    records += book.number("command", 1, {"command": "contest", "event": 1, "text": "no", "request": "1-1"})
     for body in troubles():
         records += book.number("dtc", 1, {"trip": None, **body})
     records += book.number("clock", 1, clock.read_clocks().body(1))

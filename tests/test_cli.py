@@ -13,7 +13,8 @@ import pytest
 COMMANDS = (
     [], ["run"], ["replay"], ["decode"], ["report"], ["trips"], ["trips", "list"], ["trips", "show"], ["trips", "export"],
     ["verify"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["vehicle"], ["vehicle", "compile"],
-    ["vehicle", "probe"], ["vehicle", "check"], ["doctor"],
+    ["vehicle", "probe"], ["vehicle", "check"], ["doctor"], ["key"], ["key", "show"],
+    ["key", "rotate"], ["key", "accept"], ["key", "fleet"], ["key", "certify"],
 )  # fmt: skip
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +48,10 @@ def test_help_is_an_answer(words: list[str]) -> None:
         pytest.param(["doctor", "--seconds", "soon"], 2, "soon", id="listening for words"),
         pytest.param(["vehicle", "check", "gone.toml", "a.log"], 78, "gone.toml", id="a map that is not there"),
         pytest.param(["vehicle", "check", "obd2.toml", "gone.log"], 66, "gone.log", id="a map on no log"),
+        pytest.param(["key", "show", "--config", "gone.toml"], 78, "gone.toml", id="a key without settings"),
+        pytest.param(
+            ["key", "certify", "xy", "--fleet", "f", "--name", "n", "-o", "c"], 2, "64 hex", id="no public key"
+        ),
         pytest.param(["replay", "a.csv", "--format", "pdf"], 2, "pdf", id="a format that does not exist"),
     ],
 )

@@ -262,7 +262,7 @@ def good() -> list[Record]:
         event(4, "harsh_braking", 15),
         event(5, "idling", 19),
         event(6, "crash", 34, "front"),
-        record("evidence", 7, part=0, parts=2),
+        record("evidence", 7, part=0, parts=None),
         record("evidence", 8, part=1, parts=2),
         record("samples", 9),
         record("trip_end", 10, distance_m=261.4, end_reason="stopped"),

@@ -10,7 +10,7 @@ from tests.fuzz_rooms import Rooms, fuzz
 COUNT = 400
 
 
-@pytest.mark.parametrize("name", ["verify", "receipt", "journal", "salvage", "receiver"])
+@pytest.mark.parametrize("name", ["verify", "rotated", "receipt", "journal", "salvage", "receiver"])
 def test_spoilt_bytes_are_refused_or_true(tmp_path: Path, name: str) -> None:
     fuzz(name, getattr(Rooms(tmp_path), name), COUNT)
 

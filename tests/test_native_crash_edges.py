@@ -177,6 +177,8 @@ def test_a_blow_that_begins_gently_began_at_most_so_long_before(before_s: float,
     road = Road([(4, 0, 0)], blow=lambda t: (-16, 0, 0) if 3 - before_s - 1e-7 <= t < 3 - 1e-7 else hard(t))
     (event,) = drive(steady(4, 10, "speed", 15.0), road.imu(2000, shake=0)).events()
     assert (event.start_us, event.delta_v_mps) == (us(3), pytest.approx(delta_v_mps, abs=1e-6))
+    assert event.name == "crash"
+    assert event.at_us < us(3.25)  # its first 150 ms alone are one: nothing is waited for
 
 
 def test_a_saturated_blow_that_nobody_can_judge_makes_the_one_before_no_worse() -> None:

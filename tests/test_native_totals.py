@@ -52,6 +52,21 @@ def test_the_receivers_speed_stands_in_where_the_car_tells_none() -> None:
     assert both.last.distance_m == pytest.approx(metres(road), rel=0.002)
 
 
+def test_where_the_receiver_takes_over_nothing_is_driven_twice() -> None:
+    """The car is silent from 10 s on; fixes come every 8 s, so the one that takes over tells of two seconds again."""
+    car = [(at / 10, value(at / 10, "speed", 20.0)) for at in range(101)]
+    rows = [(at, batch.fix(us(at), [48, 11, 20.0, 90, 1, 9], valid=True)) for at in (0, 8, 16, 24)]
+    last = drive(car, rows).last
+    assert last.distance_m == pytest.approx(20 * 24)
+    assert last.moving_us == us(24)
+
+
+def test_the_last_motion_never_goes_back_where_the_receiver_takes_over() -> None:
+    car = [(at / 10, value(at / 10, "speed", 20.0)) for at in range(101)]
+    rows = [(at, batch.fix(us(at), [48, 11, mps, 90, 1, 9], valid=True)) for at, mps in ((0, 0.5), (8, 0.5), (16, 0.0))]
+    assert drive(car, rows).last.motion_last_us >= us(10)
+
+
 def test_moving_and_idle_time_part_at_one_kmh() -> None:
     road = Road([(20, 0, 0), *HOP, (20, 0, 0)])
     last = drive(road.speed(), steady(road.seconds, 2, "rpm", 800)).last

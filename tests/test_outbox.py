@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from agent.ledger import BUDGET, DAMAGED, GONE, Ledger, Loss, losses_of
 from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
-from agent.store import STORE_NAME
+from agent.recovery import check_log
+from agent.store import STORE_NAME, DamagedError, read_reserve, set_aside, write_reserve
 from tests.accounts import KEY, drive, framed, ledger, two_boots
 
 LARGE = 64_000_000
@@ -225,13 +227,32 @@ def test_over_budget_the_oldest_samples_go_first_and_every_loss_is_accounted_for
 
 
 def test_events_trip_ends_and_seals_outlast_samples_and_health(store: Path) -> None:
-    outbox = Outbox.open(store, 700_000)
+    outbox = Outbox.open(store, 650_000)
     book = started(outbox)
     fill(outbox, book, 4000, random.Random(2))
     pile = read_pile(store)
     kinds = {entry["kind"] for entry in check([pile]).dropped}
     assert kinds == {"samples", "health"}
     assert check([pile]).problems == []
+    outbox.close()
+
+
+def test_the_seal_of_a_gap_outlasts_other_seals_so_that_every_loss_is_vouched_for(store: Path) -> None:
+    outbox = Outbox.open(store, BUDGET_BYTES_MIN)
+    book = started(outbox)
+    lost: list[Loss] = []
+    while not any(loss.kind == "seal" for loss in lost):
+        records = [] if lost else book.number("samples", 1, {"data": bytes(20_000)})
+        for _ in range(10 if lost else 0):
+            records += [*book.number("event", 1, {}), book.seal(1)]
+        while records:
+            losses = outbox.append(records)
+            lost += losses
+            records = book.gaps(1, losses)
+    report = check([read_pile(store)])
+    told = {(entry["first"], entry["last"], entry["kind"]) for entry in report.dropped}
+    assert told == {(loss.first, loss.last, loss.kind) for loss in lost}
+    assert report.problems == []
     outbox.close()
 
 
@@ -296,6 +317,55 @@ def test_when_the_writer_is_gone_the_next_may_write(store: Path) -> None:
     second = Outbox.open(store, LARGE)
     second.close()
     second.close()
+
+
+def test_what_a_restored_platform_lost_and_is_gone_is_said_after_a_restart_too(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.confirm_ranges([(0, 17)])
+    gone = outbox.reopen([(0, 17)])
+    assert gone
+    assert all(loss.reason == GONE for loss in gone)
+    outbox.close()
+    again = Outbox.open(store, LARGE, "b")
+    assert again.losses() == gone
+    again.append(ledger(again.boot, again.tail()).gaps(0, gone))
+    assert again.losses() == []
+    again.close()
+
+
+@pytest.mark.parametrize(("reserved", "goes_on"), [(18, 19), (19, 19), (20, 20)])
+def test_where_all_was_saved_of_a_lost_store_a_gap_still_says_that_the_chain_begins_anew(
+    store: Path, monkeypatch: pytest.MonkeyPatch, reserved: int, goes_on: int
+) -> None:
+    monkeypatch.setattr("agent.outbox.RESERVE_STEP", reserved - 18)
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.close()
+    write_reserve(store, replace(read_reserve(store), is_open=True))  # as if its log were gone
+    again = Outbox.open(store, LARGE, "b")
+    assert again.tail().next_seq == goes_on
+    assert [(loss.first, loss.last, loss.reason) for loss in again.losses()] == [(18, goes_on - 1, DAMAGED)]
+    book = ledger(again.boot, again.tail())
+    again.append(book.start(0, {}) + book.gaps(0, again.losses()) + drive(book, 5))
+    assert [seq for seq, _ in everything(again)][:18] == list(range(18))
+    again.close()
+    assert check([read_pile(store)]).problems == []
+
+
+def test_a_new_store_whose_making_was_cut_off_is_not_set_aside_too(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.close()
+    write_reserve(store, replace(read_reserve(store), is_open=True))
+    with pytest.raises(DamagedError, match="its log"):
+        check_log(store)
+    set_aside(store)
+    store.touch(0o600)  # the power goes here
+    check_log(store)
+    again = Outbox.open(store, LARGE, "b")
+    assert [seq for seq, _ in everything(again)] == list(range(18))
+    again.close()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -15,18 +15,20 @@ import pytest
 
 from agent.codec import Record, make
 from agent.delivery import Delivery
-from agent.ledger import GONE, Loss
+from agent.key import DeviceKey, load_or_make
+from agent.ledger import GONE, Ledger, Loss
 from agent.mqtt import Link
+from agent.opening import open_uplink
 from agent.outbox import Outbox
 from agent.proof import check
-from agent.recordfile import read_pile
+from agent.receipt import parse_receipt
+from agent.recordfile import RECEIPT, read_pile
 from agent.settings import Uplink as UplinkSettings
 from agent.store import STORE_NAME
-from agent.uplink import Uplink
 from agent.writer import Writer
 from hil.receiver.intake import Arrival, Known, arrival, fault, read
 from hil.receiver.store import PlatformStore
-from tests.accounts import KEY, OTHER_KEY, drive, ledger, two_boots
+from tests.accounts import IDENTITY, KEY, OTHER_KEY, drive, ledger, rotated, two_boots
 from tests.brokers import Mosquitto
 from tests.links import STATE, plain
 
@@ -107,6 +109,56 @@ def test_in_any_order_and_again_all_is_stored_once_and_the_receipt_says_so(tmp_p
         assert b'"upto": 17, "also": []' in store.receipt(CAR)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_an_account_under_three_keys_is_stored_in_any_order_of_lanes(tmp_path: Path, seed: int) -> None:
+    records = list(rotated())
+    Random(seed).shuffle(records)
+    records.sort(key=lambda one: one.seq if one.lane == "event" else -1)
+    with PlatformStore(tmp_path / "platform.db") as store:
+        for record in records:
+            with store.batch():
+                assert store.take(Arrival(CAR, record.lane, record.raw)) == ""
+        assert store.counts() == {"records": 28, "devices": 1, "refused": 0}
+
+
+def replaced_key_seals() -> Record:
+    book = ledger(1, _tail_of(list(rotated()[:11])))
+    return book.seal(6)
+
+
+def stranger_hands_over() -> Record:
+    book = Ledger(DeviceKey(bytes(31) + b"\x09", KEY.device), 1, _tail_of(list(rotated()[:11])), IDENTITY)
+    return book.rotate(5, OTHER_KEY, "stolen")[0]
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [
+        pytest.param(replaced_key_seals, "which was replaced at seq 9", id="a seal by a key that was replaced"),
+        pytest.param(stranger_hands_over, "a handover that the key before it did not sign", id="a stranger's handover"),
+    ],
+)
+def test_what_the_key_in_force_did_not_sign_is_refused(tmp_path: Path, forge: Callable[[], Record], words: str) -> None:
+    with PlatformStore(tmp_path / "platform.db") as store, store.batch():
+        for record in rotated()[:11]:
+            assert store.take(Arrival(CAR, record.lane, record.raw)) == ""
+        assert words in store.take(Arrival(CAR, "event", forge().raw))
+
+
+def test_a_receipt_is_signed_for_the_device_and_the_record_it_ends_with(tmp_path: Path) -> None:
+    platform = load_or_make(tmp_path / "platform.key")
+    with PlatformStore(tmp_path / "platform.db", key=platform) as store:
+        assert b"signature" not in store.receipt(CAR)
+        with store.batch():
+            for record in two_boots()[:9]:
+                store.take(Arrival(CAR, record.lane, record.raw))
+        receipt = parse_receipt(store.receipt(CAR), upto_max=17)
+    assert receipt.is_by(platform.public, KEY.device)
+    assert receipt.word is not None
+    assert (receipt.upto, receipt.word.head) == (8, two_boots()[8].hash)
+    assert abs(receipt.word.time_us / 1e6 - time.time()) < 3600
+
+
 def test_what_a_gap_says_is_gone_counts_as_settled(tmp_path: Path) -> None:
     records = list(two_boots())
     book = ledger(2, _tail_of(records))
@@ -131,12 +183,13 @@ def _tail_of(records: list[Record]) -> object:
 class Terminal:
     """A terminal's outbox, writer, uplink and link, and the ledger that fills them."""
 
-    def __init__(self, state: Path, port: int) -> None:
+    def __init__(self, state: Path, port: int, platform: bytes = b"") -> None:
         self._outbox = Outbox.open(state / STORE_NAME, 64_000_000, "a")
         self.book = ledger(self._outbox.boot, self._outbox.tail())
-        settings = UplinkSettings(confirm="receipt", backoff_s_min=0.1, backoff_s_max=0.2, receipt_s=1.0)
-        upto = {"stored_upto": self._outbox.tail().next_seq - 1, "delivered_upto": self._outbox.delivered_upto}
-        uplink = Uplink(settings, rng=Random(1), **upto)
+        settings = UplinkSettings(
+            confirm="receipt", backoff_s_min=0.1, backoff_s_max=0.2, receipt_s=1.0, platform_key=platform.hex()
+        )
+        uplink = open_uplink(settings, self._outbox, KEY.device)
         link = Link(plain(port), CAR, STATE, subscribed=("receipt",))
         self.delivery = Delivery(Writer(self._outbox), uplink, link)
         self.put(self.book.start(0, {}))
@@ -227,3 +280,19 @@ def test_a_platform_restored_from_an_old_backup_is_made_whole_as_far_as_the_term
     assert report.problems == []
     assert [(entry["kind"], entry["reason"]) for entry in report.dropped] == [("health", GONE)] * 3
     assert report.records == 2 + 4 * 7 + 2 - 3
+
+
+def test_where_the_platform_is_known_its_word_ends_up_on_the_terminal(tmp_path: Path) -> None:
+    store, key = tmp_path / "platform.db", tmp_path / "platform.key"
+    platform = load_or_make(key)
+    with Mosquitto(tmp_path) as broker:
+        terminal = Terminal(tmp_path / "state", broker.port, platform.public)
+        with receiver(store, broker.port):
+            terminal.turn_until(lambda: terminal.delivery.uplink.counters()["receipts_bad"] > 0)
+            assert not terminal.is_empty()
+        with receiver(store, broker.port, "--key", str(key)):
+            terminal.turn_until(terminal.is_empty)
+            terminal.turn_until(lambda: RECEIPT in read_pile(tmp_path / "state" / STORE_NAME).vouched)
+        terminal.delivery.close()
+    kept = read_pile(tmp_path / "state" / STORE_NAME).vouched[RECEIPT]
+    assert parse_receipt(kept, upto_max=9).is_by(platform.public, KEY.device)

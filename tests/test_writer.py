@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent.captured import Caught
 from agent.codec import Record
 from agent.errors import StorageError
 from agent.ledger import Loss
@@ -30,11 +31,11 @@ class SlowDisk:
         self.groups: list[int] = []
         append = outbox.append
 
-        def held(records: list[Record], journal: bytes | None = None) -> list[Loss]:
+        def held(records: list[Record], journal: bytes | None = None, changes: Caught = ()) -> list[Loss]:
             self.reached.set()
             assert self.free.wait(PATIENCE_S)
             self.groups.append(len(records))
-            return append(records, journal)
+            return append(records, journal, changes)
 
         monkeypatch.setattr(outbox, "append", held)
 

@@ -5,8 +5,8 @@ Everything happens in a queue of moments, from one seed; a week takes a fraction
 
 import heapq
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count, islice
 from random import Random
@@ -31,7 +31,7 @@ class World:
         self.now_s = 0.0
         self.made: dict[int, tuple[str, float]] = {}
         self.synced: set[int] = set()
-        self.rows: dict[str, dict[int, bytes]] = {lane: {} for lane in LANES}
+        self.rows: dict[str, OrderedDict[int, bytes]] = {lane: OrderedDict() for lane in LANES}
         self.sent: list[tuple[int, str]] = []
         self.confirmed: Counter[int] = Counter()
         self.acked_s: dict[int, float] = {}
@@ -86,6 +86,15 @@ class World:
             self.rows[lane][seq] = bytes(size)
             self.synced.add(seq)
         self.uplink = Uplink(self.settings, stored_upto=max(self.synced, default=-1), rng=self.rng)
+
+    def load(self, lanes: Mapping[str, Iterable[tuple[int, bytes]]], next_seq: int) -> None:
+        """What a store holds, as a backlog; new records are numbered from `next_seq` on."""
+        for lane, rows in lanes.items():
+            self.rows[lane] = OrderedDict(rows)
+            self.made |= dict.fromkeys(self.rows[lane], (lane, self.now_s))
+            self.synced |= self.rows[lane].keys()
+        self._next_seq = count(next_seq)
+        self.uplink = Uplink(self.settings, stored_upto=next_seq - 1, rng=self.rng)
 
     def drop(self, reason: str = "lost") -> None:
         """The link breaks: what is under way in either direction may be gone."""

@@ -1,6 +1,6 @@
 """The reference receiver: stores every record once in SQLite and says so with receipts.
 
-python -m hil.receiver --broker HOST[:PORT] --store FILE          until Ctrl-C
+python -m hil.receiver --broker HOST[:PORT] --store FILE          until Ctrl-C; with --key FILE its receipts are signed
 python -m hil.receiver --store FILE --export TERMINAL > records   what is stored of one, for `tbox verify`
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from agent.key import load_or_make
 from hil.receiver.intake import arrival
 from hil.receiver.mqtt import Door
 from hil.receiver.store import PlatformStore
@@ -58,13 +59,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, required=True, metavar="FILE", help="the SQLite file; made when missing")
     parser.add_argument("--broker", metavar="HOST[:PORT]", help="whose records are taken")
     parser.add_argument("--restored", action="store_true", help="the store is a backup: say so with a new epoch")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="sign receipts with the key in it; made when missing")
     parser.add_argument(
         "--export", metavar="TERMINAL", help="write this terminal's records to standard output, and end"
     )
     asked = parser.parse_args(words)
     if (asked.broker is None) == (asked.export is None):
         parser.error("give either --broker or --export")
-    with PlatformStore(asked.store, is_restored=asked.restored) as store:
+    key = load_or_make(asked.key) if asked.key else None
+    with PlatformStore(asked.store, is_restored=asked.restored, key=key) as store:
         if asked.export is not None:
             sys.stdout.buffer.writelines(store.export(asked.export))
             return 0

@@ -1,10 +1,13 @@
 """Is what arrived a record of the terminal whose topic it came on, and does it fit what is stored? Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.codec import ZEROS, CodecError, Record, decode
-from agent.ledger import is_sealed_by, losses_of
+from agent.key_chain import chain_of, links_in, previous_of
+from agent.ledger import losses_of
 from agent.receipt import Ranges
+from agent.vouching import seal_fault
 
 TOPIC_PARTS = 4
 
@@ -22,7 +25,8 @@ class Arrival:
 class Known:
     """What is stored around a record, as far as it is known.
 
-    Its own bytes, the hash of the one before, what the one after says of it; the device of this topic, and its key.
+    Its own bytes, the hash of the one before, what the one after says of it; the device of this topic, its first key,
+    and the handovers to later ones.
     """
 
     same: bytes | None = None
@@ -30,6 +34,7 @@ class Known:
     prev_after: bytes | None = None
     device: bytes | None = None
     public: bytes | None = None
+    links: tuple[Record, ...] = ()
 
 
 def arrival(topic: str, payload: bytes) -> Arrival | None:
@@ -59,9 +64,16 @@ def fault(record: Record, known: Known) -> str:
         return "does not lead back to the record before it"
     if known.prev_after not in (None, ZEROS, record.hash):
         return "is not the one that the record after it leads back to"
-    if record.kind == "seal" and known.public is not None and not is_sealed_by(record, known.public):
-        return "a seal with another's signature"
-    return ""
+    return _signature_fault(record, known.links, known.public) if known.public is not None else ""
+
+
+def _signature_fault(record: Record, links: Sequence[Record], public: bytes) -> str:
+    """Why a seal, or a handover to another key, is not signed as it must be; empty: it is."""
+    if previous_of(record) is not None:
+        is_next = record in chain_of(record.device, [*links, record], [public]).links
+        return "" if is_next else "a handover that the key before it did not sign"
+    wrong = seal_fault(record, chain_of(record.device, links, [public])) if record.kind == "seal" else ""
+    return f"a seal with another's signature: it {wrong}" if wrong else ""
 
 
 def covered(record: Record) -> Ranges:
@@ -79,3 +91,11 @@ def public_of(record: Record) -> bytes | None:
     if record.kind == "boot" and isinstance(record.body.get("key"), dict):
         told = record.body["key"].get("public")
     return told if isinstance(told, bytes) else None
+
+
+def links_of(record: Record) -> list[Record]:
+    """The handovers from key to key that this record is, or tells again."""
+    if previous_of(record) is not None:
+        return [record]
+    told = record.body.get("key") if record.kind == "boot" else None
+    return links_in(record.device, told.get("chain")) if isinstance(told, dict) else []

@@ -2,17 +2,18 @@
 
 import json
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from agent.codec import Record
-from agent.key import device_of
-from agent.receipt import Ranges
+from agent.codec import Record, decode
+from agent.key import Signer, device_of
+from agent.receipt import Ranges, Receipt, signed
 from agent.recordfile import frame
-from hil.receiver.intake import Arrival, Known, covered, fault, public_of, read
+from hil.receiver.intake import Arrival, Known, covered, fault, links_of, public_of, read
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS platform (epoch TEXT NOT NULL);
@@ -21,6 +22,7 @@ CREATE TABLE IF NOT EXISTS devices (terminal TEXT PRIMARY KEY, device BLOB NOT N
 CREATE TABLE IF NOT EXISTS records (device BLOB, seq INTEGER, kind TEXT NOT NULL, boot INTEGER NOT NULL,
     t_us INTEGER NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
     PRIMARY KEY (device, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (device BLOB, raw BLOB, PRIMARY KEY (device, raw)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (terminal TEXT NOT NULL, lane TEXT NOT NULL, reason TEXT NOT NULL,
     payload BLOB NOT NULL, UNIQUE (terminal, lane, payload));
 """
@@ -29,8 +31,9 @@ CREATE TABLE IF NOT EXISTS refused (terminal TEXT NOT NULL, lane TEXT NOT NULL, 
 class PlatformStore:
     """One file, one writer. Nothing is promised before `batch` has left its transaction."""
 
-    def __init__(self, path: Path, *, is_restored: bool = False) -> None:
-        """`is_restored`: the file is a backup; a new epoch tells the terminals so."""
+    def __init__(self, path: Path, *, is_restored: bool = False, key: Signer | None = None) -> None:
+        """`is_restored`: the file is a backup; a new epoch tells the terminals so. `key` signs receipts."""
+        self._key = key
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -72,9 +75,12 @@ class PlatformStore:
 
     def receipt(self, terminal: str) -> bytes:
         """What is settled of this terminal, as `agent/receipt.py` reads it."""
-        spans = list(self._settled(terminal))
-        upto = spans.pop(0)[1] if spans and spans[0][0] == 0 else -1
-        return json.dumps({"upto": upto, "also": spans, "epoch": self.epoch}).encode()
+        receipt = Receipt(self._settled(terminal), self.epoch)
+        told = self._one("SELECT device FROM devices WHERE terminal=?", terminal)
+        if self._key is None or told is None:
+            return receipt.text()
+        last = self._one("SELECT hash FROM records WHERE device=? AND seq=?", told[0], receipt.upto)
+        return signed(receipt, self._key, told[0], time.time_ns() // 1000, last[0] if last else b"").text()
 
     def terminals(self) -> list[str]:
         """All that ever sent something whole."""
@@ -102,6 +108,8 @@ class PlatformStore:
         settled = self._settled(terminal)
         for first, last in covered(record):
             settled.add(first, last)
+        links = [(record.device, link.raw) for link in links_of(record)]
+        self._connection.executemany("INSERT OR IGNORE INTO links VALUES (?,?)", links)
         public = public_of(record)
         if public is not None and device_of(public) != record.device:
             public = None
@@ -121,12 +129,14 @@ class PlatformStore:
         same = self._one("SELECT raw FROM records WHERE device=? AND seq=?", record.device, record.seq)
         before = self._one("SELECT hash FROM records WHERE device=? AND seq=?", record.device, record.seq - 1)
         after = self._one("SELECT prev FROM records WHERE device=? AND seq=?", record.device, record.seq + 1)
+        links = self._connection.execute("SELECT raw FROM links WHERE device=?", (record.device,)).fetchall()
         return Known(
             same=same[0] if same else None,
             hash_before=before[0] if before else None,
             prev_after=after[0] if after else None,
             device=device,
             public=public,
+            links=tuple(decode(raw) for (raw,) in links),
         )
 
     def _one(self, query: str, *values: object) -> tuple[bytes, ...] | None:

@@ -1,4 +1,4 @@
-"""`make bench`: what the core, the reader, the daemon and `replay` cost, against what else does the same, in one run.
+"""`make bench`: what core, reader, daemon, `replay` and the flash cost, against what else does the same, in one run.
 
 Figures go to out/bench.json, with their targets, and to stdout as a table. Instructions are counted by callgrind in the C
 runner, so they do not depend on the machine's load; ratios are taken within this run.
@@ -166,11 +166,19 @@ def daemon() -> Iterator[Figure]:
     yield from figures(OUT)
 
 
+def flash() -> Iterator[Figure]:
+    """What wears the flash: see tests/native/bench_flash.py."""
+    from tests.native.bench_flash import figures  # noqa: PLC0415 - only here
+
+    yield from figures(OUT)
+
+
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "core": core,
     "python": from_python,
     "replay": replay,
     "daemon": daemon,
+    "flash": flash,
 }
 
 

@@ -29,7 +29,7 @@ PLANTED = (
     Planted("twin-divides-by-zero", "speed.c", " || t_us == self->row.t_us) {", ") {"),
     Planted("confidence-over-one", "harsh.c", "alone + 0.4 * (1.0 - alone)", "alone + 0.8"),
     Planted("rubbish-left", "core.c", "memset(self, 0, sizeof *self);", "memset(self, 0, sizeof *self - 64);"),
-    Planted("motion-goes-back", "totals.c", "self->motion_last_us == NEVER || t_us > self->motion_last_us", "true"),
+    Planted("moving-shrinks", "totals.c", "self->moving_us += rounded(moving.us);", "self->moving_us -= rounded(moving.us);"),
     Planted("cut-range-by-one", "table_check.c", "message->count > self->cut_count - message->first",
             "message->count > self->cut_count - message->first + 1U"),
     Planted("plan-too-small", "plan.c", "return padded_cuts(table) * sizeof(plan_cut_t)",
@@ -37,7 +37,8 @@ PLANTED = (
     Planted("queue-step-too-small", "queue.h", "QUEUE_STEP = 58", "QUEUE_STEP = 12"),
     Planted("ring-wraps-late", "ring.c", "return at < self->size ?", "return at <= self->size ?"),
     Planted("block-beyond", "imu.c", "self->next = (self->next + 1) % IMU_BLOCKS;", "self->next = (self->next + 1) % (IMU_BLOCKS + 1);"),
-    Planted("reading-goes-back", "harsh.c", "(self->t_us != NEVER && reading->t_us <= self->t_us) || ", ""),
+    Planted("end-before-start", "harsh.c", "open->event.end_us = reading->t_us + reading->half_us;",
+            "open->event.end_us = reading->t_us - 2 * reading->half_us - 1;"),
     Planted("fatigue-shrinks", "rest.c", "if (!self->hole.is_open && over_before_us + us > 0) {", "if (!self->hole.is_open) {"),
     Planted("frame-too-long", "socketcan.c", "frame->len > most) {", "frame->len > most + 8) {"),
 )  # fmt: skip

@@ -59,12 +59,12 @@ class Notes:
                 self.first_us = self.first_us or boot_us()
             return batch
 
-        def putting(writer: Any, records: Sequence[Any], journal: bytes | None = None) -> bool:
+        def putting(writer: Any, records: Sequence[Any], *rest: Any) -> bool:
             self.records.update({record.seq: [self.newest_us, 0] for record in records})
-            return put(writer, records, journal)
+            return put(writer, records, *rest)
 
-        def appending(outbox: Any, records: Sequence[Any], journal: bytes | None = None) -> Any:
-            losses = append(outbox, records, journal)
+        def appending(outbox: Any, records: Sequence[Any], *rest: Any) -> Any:
+            losses = append(outbox, records, *rest)
             for record in records:
                 self.records.setdefault(record.seq, [0, 0])[1] = boot_us()
             return losses
