@@ -1,5 +1,6 @@
 """The reference receiver with a terminal's own outbox, uplink and link: what is promised is stored, whatever breaks."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -296,3 +297,21 @@ def test_where_the_platform_is_known_its_word_ends_up_on_the_terminal(tmp_path: 
         terminal.delivery.close()
     kept = read_pile(tmp_path / "state" / STORE_NAME).vouched[RECEIPT]
     assert parse_receipt(kept, upto_max=9).is_by(platform.public, KEY.device)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (("--store", "no/folder/p.db", "--broker", "localhost:1"), 74, "give a file in a folder that is there"),
+        (("--store", "p.db", "--broker", "localhost:x"), 2, "the port is a number"),
+        (("--store", "p.db"), 2, "give either --broker or --export"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, more: tuple[str, ...], code: int, says: str) -> None:
+    words = [sys.executable, "-m", "hil.receiver", *more]
+    done = subprocess.run(
+        words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

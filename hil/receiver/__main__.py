@@ -6,11 +6,13 @@ python -m hil.receiver --store FILE --export TERMINAL > records   what is stored
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from agent.errors import TboxError
 from agent.key import load_or_make
 from hil.receiver.intake import arrival
 from hil.receiver.mqtt import Door
@@ -18,6 +20,7 @@ from hil.receiver.store import PlatformStore
 
 BATCH = 500
 WAIT_S = 0.2
+STORAGE = 74
 
 
 class _Stop:
@@ -66,15 +69,24 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if (asked.broker is None) == (asked.export is None):
         parser.error("give either --broker or --export")
-    key = load_or_make(asked.key) if asked.key else None
-    with PlatformStore(asked.store, is_restored=asked.restored, key=key) as store:
-        if asked.export is not None:
-            sys.stdout.buffer.writelines(store.export(asked.export))
-            return 0
-        host, _, port = asked.broker.partition(":")
-        with Door(host, int(port or 1883)) as door:
-            serve(door, store, _Stop())
-        print(" ".join(f"{count} {name}" for name, count in store.counts().items()))
+    host, _, port = (asked.broker or "").partition(":")
+    if port and not port.isdecimal():
+        parser.error(f"--broker {asked.broker}: the port is a number, as in localhost:1883")
+    try:
+        key = load_or_make(asked.key) if asked.key else None
+        with PlatformStore(asked.store, is_restored=asked.restored, key=key) as store:
+            if asked.export is not None:
+                sys.stdout.buffer.writelines(store.export(asked.export))
+                return 0
+            with Door(host, int(port or 1883)) as door:
+                serve(door, store, _Stop())
+            print(" ".join(f"{count} {name}" for name, count in store.counts().items()))
+    except sqlite3.Error as why:
+        print(f"{asked.store}: {why}; give a file in a folder that is there and can be written", file=sys.stderr)
+        return STORAGE
+    except TboxError as why:
+        print(why, file=sys.stderr)
+        return why.exit_code
     return 0
 
 
