@@ -99,6 +99,12 @@ def time_chart(
     )
 
 
+def rule(height: float, low: float, high: float, style: str) -> str:
+    """A level line across the plot."""
+    y = up(height, low, high)
+    return f'<line class="{style}" x1="0" x2="{UNITS}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
 def svg(inside: str) -> str:
     """A drawing that fills its box."""
     return f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" aria-hidden="true">{inside}</svg>'

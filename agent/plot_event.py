@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from agent.plot import UNITS, Line, Point, across, bounds, legend, path, svg, up
+from agent.plot import UNITS, Line, Point, across, bounds, legend, path, rule, svg, up
 
 EVENT_WIDTH_LEAST = 8.0
 
@@ -28,17 +28,12 @@ def close_up(lines: Sequence[Line], span: Point, event: Point, levels: Sequence[
     left, right = (across(at, span) for at in event)
     width = max(right - left, EVENT_WIDTH_LEAST)
     shade = f'<rect class="now" x="{left:.1f}" y="0" width="{width:.1f}" height="{UNITS}"/>'
-    rules = _rule(0.0, low, high, "zero") + "".join(_rule(level.height, low, high, "level") for level in levels)
+    rules = rule(0.0, low, high, "zero") + "".join(rule(level.height, low, high, "level") for level in levels)
     curves = "".join(path(line, span, low, high) for line in lines)
     return (
         f'<div class="near"><div class="spark">{svg(shade + rules + curves)}'
         f"{''.join(_label(level, low, high) for level in levels)}</div>{legend(lines, unit)}</div>"
     )
-
-
-def _rule(height: float, low: float, high: float, style: str) -> str:
-    y = up(height, low, high)
-    return f'<line class="{style}" x1="0" x2="{UNITS}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
 def _label(level: Level, low: float, high: float) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from agent.plot import LAST_PERCENT, UNITS, Line, bounds, legend, path, svg, up
+from agent.plot import LAST_PERCENT, UNITS, Line, bounds, legend, path, rule, svg, up
 
 SHORT_S, LONG_S = 0.05, 5.0
 """Between two labels, within a second and beyond."""
@@ -15,8 +15,8 @@ def pulse_chart(lines: Sequence[Line], span: tuple[float, float], unit: str, lim
     heights = [height for line in lines for _, height in line.points if height is not None]
     reach = [limit, -limit] if limit is not None else []
     low, high, step = bounds([*heights, *reach, 0.0], least=1.0)
-    rules = "".join(_rule(low + step * i, low, high, "rule") for i in range(round((high - low) / step) + 1))
-    rules += _rule(0.0, low, high, "zero") + "".join(_rule(one, low, high, "level") for one in reach)
+    rules = "".join(rule(low + step * i, low, high, "rule") for i in range(round((high - low) / step) + 1))
+    rules += rule(0.0, low, high, "zero") + "".join(rule(one, low, high, "level") for one in reach)
     now = (0.0 - span[0]) / (span[1] - span[0]) * UNITS
     rules += f'<line class="level" x1="{now:.1f}" x2="{now:.1f}" y1="0" y2="{UNITS}"/>'
     curves = "".join(path(line, span, low, high) for line in lines)
@@ -24,11 +24,6 @@ def pulse_chart(lines: Sequence[Line], span: tuple[float, float], unit: str, lim
         f'<div class="chart"><div class="plot">{svg(rules + curves)}{_heights(low, high, step)}{_times(span)}</div>'
         f"{legend(lines, unit)}</div>"
     )
-
-
-def _rule(height: float, low: float, high: float, style: str) -> str:
-    y = up(height, low, high)
-    return f'<line class="{style}" x1="0" x2="{UNITS}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
 def _heights(low: float, high: float, step: float) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hil import golden, scenario_file, soak_places, wired
+from hil import ROOT, golden, scenario_file, soak_places, wired
 from hil.junit import Result, junit
 from hil.outcome import Outcome
 from hil.page import page
 from hil.places import PLACES, PlaceError, Task, is_here, plan, run
 from hil.replaying import laid_beside
-from hil.scenario_file import ROOT, ScenarioError
+from hil.scenario_file import ScenarioError
 from hil.verdict import Finding, judge
 
 

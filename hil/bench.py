@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parent.parent
+from hil import ROOT
+
 MAP = Path(__file__).with_name("demo.toml")
 STOP_S = 30.0
 DATAGRAM_BYTES = 4096

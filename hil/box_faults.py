@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 from hil.switch import Stage, Switch, call
 from hil.terminal import Terminal
 

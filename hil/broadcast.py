@@ -10,7 +10,7 @@ from cantools.database.can import Database, Message, Signal
 from hil.car import DBC, GYRO_NOISE_RADPS, ODOMETER_M, PERIODS, ROAD_NOISE_MPS2, SENSOR_NOISE_MPS2, mount, turn
 from hil.car_faults import CarFaults
 from hil.road import Moment
-from hil.scenario_file import Scenario
+from hil.scenario_table import Scenario
 
 STEP_S = 0.01
 SLOW_S = 0.1

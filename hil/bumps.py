@@ -6,7 +6,7 @@ Shapes are half sines and fading waves, of the sizes and lengths that such thing
 import math
 from collections.abc import Callable, Mapping
 
-from hil.scenario_file import BumpTable
+from hil.scenario_table import BumpTable
 
 G_MPS2 = 9.80665
 NOTHING = (0.0, 0.0, 0.0)

@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 
 ERRORS = {
     "": (0x008, bytes(8)),

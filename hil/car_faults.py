@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from hil.drive import METRES_PER_DEGREE
 from hil.ecu import Ecu
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 
 FORCES = ("ACCEL_X", "ACCEL_Y", "ACCEL_Z")
 RATES = ("GYRO_X", "GYRO_Y", "GYRO_Z")

@@ -11,7 +11,7 @@ import ctypes
 import time
 from dataclasses import dataclass
 
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 from hil.switch import Stage, Switch
 
 LOST = ("ntp_step", "rtc_1970")

@@ -1,12 +1,9 @@
 """What a scenario says that cannot be, though each of its parts is well formed. Pure."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from hil.scenario_table import ASKED_FAULTS, FRAME_FAULTS, LIVE_FAULTS, Scenario
 from hil.tls import BROKER_NAME
-
-if TYPE_CHECKING:
-    from hil.scenario_file import Scenario
 
 KINDS = {
     "error_frames": ("", "warning", "passive", "arbitration"),
@@ -16,11 +13,9 @@ KINDS = {
 """What `what` may say to a fault that has several kinds."""
 
 
-def contradictions(
-    scenario: "Scenario", *, live: Sequence[str], of_frames: Sequence[str], asked: Sequence[str]
-) -> Iterator[str]:
-    """Each in a sentence. Names of faults: those of a running terminal, of frames, and of units that are asked."""
-    yield from _recorded(scenario, live)
+def contradictions(scenario: Scenario) -> Iterator[str]:
+    """Each in a sentence."""
+    yield from _recorded(scenario)
     for number, leg in enumerate(scenario.drive):
         if bool(leg.trace) == bool(leg.lasts_s):
             yield f"drive[{number}] ({leg.label}): give either lasts_s or a trace"
@@ -37,11 +32,11 @@ def contradictions(
     expected = {event.kind for event in scenario.expect.event}
     for kind in sorted(expected & set(scenario.expect.never)):
         yield f"expect: {kind} stands in event and in never; take one out"
-    yield from _misplaced(scenario, live, of_frames, asked)
+    yield from _misplaced(scenario)
     yield from _unequipped(scenario)
 
 
-def _recorded(scenario: "Scenario", live: Sequence[str]) -> Iterator[str]:
+def _recorded(scenario: Scenario) -> Iterator[str]:
     """A drive or a recording, and what only one of them can have."""
     if bool(scenario.drive) == bool(scenario.recording):
         yield "drive: give either a drive or a recording"
@@ -58,26 +53,24 @@ def _recorded(scenario: "Scenario", live: Sequence[str]) -> Iterator[str]:
     if scenario.vehicle and not scenario.recording:
         yield "vehicle: the simulated car has its own map; leave it out"
     for number, fault in enumerate(scenario.fault):
-        if scenario.recording and fault.name not in live:
+        if scenario.recording and fault.name not in LIVE_FAULTS:
             yield f"fault[{number}] ({fault.name}): is one of the simulated car; a recording has what it has"
 
 
-def _misplaced(
-    scenario: "Scenario", live: Sequence[str], of_frames: Sequence[str], asked: Sequence[str]
-) -> Iterator[str]:
+def _misplaced(scenario: Scenario) -> Iterator[str]:
     """Faults that this drive cannot have."""
     for number, fault in enumerate(scenario.fault):
-        if fault.name in live and "process" in scenario.places:
+        if fault.name in LIVE_FAULTS and "process" in scenario.places:
             yield f'fault[{number}] ({fault.name}): needs a running terminal; take "process" out of places'
-        if scenario.ecus == "none" and fault.name in asked:
+        if scenario.ecus == "none" and fault.name in ASKED_FAULTS:
             yield f'fault[{number}] ({fault.name}): there are no units that answer; write ecus = "narrow"'
         if scenario.adapter == "none" and fault.name == "adapter_gone":
             yield f'fault[{number}] (adapter_gone): there is none; write adapter = "genuine"'
-        if scenario.feed == "rows" and fault.name in of_frames:
+        if scenario.feed == "rows" and fault.name in FRAME_FAULTS:
             yield f'fault[{number}] ({fault.name}): is one of frames; write feed = "frames"'
 
 
-def _unequipped(scenario: "Scenario") -> Iterator[str]:
+def _unequipped(scenario: Scenario) -> Iterator[str]:
     """Faults of what this terminal has not, and kinds that a fault has not."""
     if scenario.recording and scenario.receiver:
         yield "receiver: it needs the simulated car to tell where it is; leave it out"

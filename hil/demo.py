@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.codec import Record
+from hil import ROOT
 from hil import broker as brokers
-from hil.bench import MAP, ROOT, Agent, CarProcess, Notices, Staged, run_agent
+from hil.bench import MAP, Agent, CarProcess, Notices, Staged, run_agent
 from hil.proof import Check, Drive, check
 from hil.relay import Relay
 from hil.scenario import DEAD_ZONE, DRIVE_S, LEGS, SETTINGS

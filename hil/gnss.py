@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hil.car_faults import CarFaults
 from hil.road import Moment
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 
 EVERY_S = 1.0
 KNOT_MPS = 1852 / 3600

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from hil import kernel
-from hil.scenario_file import ROOT
+from hil import ROOT, kernel
 
 STOP_S = 10.0
 

@@ -14,7 +14,7 @@ from hil.recorded import RecordedError
 from hil.rehearsal import RehearsalError, rehearse
 from hil.replaying import Replayed, ReplayError, mapped, replay
 from hil.road import Moment, lasts_s, moments
-from hil.scenario_file import Scenario
+from hil.scenario_table import Scenario
 from hil.terminal import TerminalError
 
 TRUTH_ROWS = 2000

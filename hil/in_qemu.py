@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hil import qemu
-from hil.scenario_file import ROOT
+from hil import ROOT, qemu
 
 BITRATE = 500_000
 PATIENCE = 5.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from hil.outcome import EventFound, Outcome, TripFound
-from hil.scenario_file import ExpectTable
+from hil.scenario_table import ExpectTable
 
 ALIKE = ("kind", "direction", "severity", "rule", "is_locked", "sources")
 """What of an event is the same, whatever its stamps."""

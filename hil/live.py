@@ -24,7 +24,8 @@ from hil.live_faults import LiveFaults
 from hil.outcome import Outcome
 from hil.relay import Relay
 from hil.road import lasts_s
-from hil.scenario_file import Scenario, read
+from hil.scenario_file import read
+from hil.scenario_table import Scenario
 from hil.site import Site
 from hil.subscriber import Subscriber
 from hil.terminal import Plug, Terminal, TerminalError

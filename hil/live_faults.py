@@ -13,7 +13,7 @@ import signal
 from collections.abc import Sequence
 
 from hil import box_faults, clock_faults, disk_faults, flash, net_faults
-from hil.scenario_file import LIVE_FAULTS, FaultTable
+from hil.scenario_table import LIVE_FAULTS, FaultTable
 from hil.switch import Stage, Switch
 
 ON_DISK = ("disk_full", "sync_stall", "read_only", "power_cut", "drop_writes")

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hil import kernel, tls
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 from hil.switch import Stage, Switch, call
 from hil.tls import BROKER_NAME
 

@@ -7,7 +7,7 @@ from hil import page_parts
 from hil.chart import Band, Line, Mark, chart, clock
 from hil.outcome import EventFound, Live, Outcome
 from hil.page_signals import frame_counts, load_plot, signal_plots
-from hil.scenario_file import FaultTable, Scenario
+from hil.scenario_table import FaultTable, Scenario
 from hil.verdict import Finding, matching
 
 

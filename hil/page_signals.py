@@ -11,7 +11,7 @@ from hil.bus_faults import BusFaults
 from hil.car import DBC, PERIODS
 from hil.chart import Band, Line, Point, Span, chart, small
 from hil.road import Moment, lasts_s, moments
-from hil.scenario_file import Scenario
+from hil.scenario_table import Scenario
 
 POINTS = 300
 """About so many of each signal."""

@@ -12,7 +12,8 @@ from hil.in_kernel import Boot
 from hil.live_faults import refusal as refusal_of_faults
 from hil.outcome import Outcome
 from hil.road import lasts_s
-from hil.scenario_file import LIVE_FAULTS, Scenario, missing, read
+from hil.scenario_file import missing, read
+from hil.scenario_table import LIVE_FAULTS, Scenario
 from hil.site import UNWIRED, Site
 from hil.wire import has_vcan
 

@@ -29,14 +29,15 @@ from typing import Any
 
 import pytest
 
+from hil import ROOT, scenario_file
 from hil import broker as brokers
 from hil import kernel as kernels
-from hil import scenario_file
 from hil.bench import CarProcess
 from hil.drive import Leg
 from hil.relay import Relay
 from hil.road import lasts_s
-from hil.scenario_file import Scenario, ScenarioError
+from hil.scenario_file import ScenarioError
+from hil.scenario_table import LIVE_FAULTS, Scenario
 from hil.subscriber import Inbox, Subscriber
 from hil.terminal import Plug, Setting, Terminal, TerminalError, toml
 from hil.wire import has_vcan
@@ -200,7 +201,7 @@ def _read(path: Path) -> Scenario:
         scenario = scenario_file.read(path)
     except ScenarioError as why:
         pytest.fail(str(why), pytrace=False)
-    more: list[str] = [fault.name for fault in scenario.fault if fault.name in scenario_file.LIVE_FAULTS]
+    more: list[str] = [fault.name for fault in scenario.fault if fault.name in LIVE_FAULTS]
     more += ["an adapter"] if scenario.adapter != "none" else []
     more += ["units that are asked"] if scenario.ecus != "none" else []
     more += ["a recording"] if scenario.recording else []
@@ -260,7 +261,7 @@ def kernel(tmp_path: Path) -> KernelRun:
 
     def run(words: Sequence[str]) -> kernels.Done:
         begin = [sys.executable] if words[0] == "python" else [words[0]]
-        environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(scenario_file.ROOT)}
+        environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
         return kernels.run([*begin, *words[1:]], tmp_path, environment=environment)
 
     return run

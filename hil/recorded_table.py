@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-ROOT = Path(__file__).resolve().parent.parent
+from hil import ROOT
 
 
 class ColumnTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

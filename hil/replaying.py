@@ -11,7 +11,7 @@ import msgspec
 from hil import recorded
 from hil.bench import MAP, run_agent
 from hil.outcome import Outcome, Told, event_found, trip_found
-from hil.scenario_file import Scenario
+from hil.scenario_table import Scenario
 from hil.terminal import Setting
 
 

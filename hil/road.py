@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hil import recorded
+from hil import ROOT, recorded
 from hil.bumps import G_MPS2, Vector, felt
 from hil.drive import Leg, State, advance
-from hil.scenario_file import ROOT, LegTable, Scenario
+from hil.scenario_table import LegTable, Scenario
 
 FUEL_PCT = 61.0
 CHARGING_V, RESTING_V = 14.1, 12.6

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hil import kernel, soak_outcome
+from hil import ROOT, kernel, soak_outcome
 from hil.places import PlaceError
-from hil.scenario_file import ROOT
 from hil.soak import STOP
 from hil.soak_outcome import Plan, SoakOutcome
 from hil.soak_page import page

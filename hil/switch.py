@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hil.broker import Broker
 from hil.relay import Relay
-from hil.scenario_file import FaultTable, Scenario
+from hil.scenario_table import FaultTable, Scenario
 from hil.subscriber import Subscriber
 from hil.terminal import Terminal
 

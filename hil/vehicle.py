@@ -28,7 +28,8 @@ from hil.elm import Elm
 from hil.elm_chip import CLONE, GENUINE, STN, Car
 from hil.gnss import Receiver
 from hil.road import Moment, moments
-from hil.scenario_file import Scenario, read
+from hil.scenario_file import read
+from hil.scenario_table import Scenario
 from hil.wire import Adapter, open_car_end
 
 REPORT_STEPS = 10

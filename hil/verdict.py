@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hil.likeness import differences, slack
 from hil.outcome import Account, EventFound, Live, Outcome
-from hil.scenario_file import EventTable, ExpectTable, Scenario, SpanTable, TripTable
+from hil.scenario_table import EventTable, ExpectTable, Scenario, SpanTable, TripTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,14 @@
 A defect is planted in a copy of the project, the scenario is run there, and the verdict must be a failure.
 """
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.defects import spoilt, try_all
+
 COPIED = ("agent", "drivers", "hil", "config", "native")
 
 
@@ -208,15 +205,7 @@ BESIDES = {
 
 def try_one(defect: Defect) -> str:
     """What the bench says of the spoilt agent: the first expectation that fails; empty: it saw nothing."""
-    (ROOT / "out").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="hil-defect-", dir=ROOT / "out") as folder:
-        copy = Path(folder)
-        for name in COPIED:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        path = copy / defect.file
-        text = path.read_text()
-        assert defect.right in text, f"{defect.file} has changed: {defect.right!r} is not in it"
-        path.write_text(text.replace(defect.right, defect.wrong, 1))
+    with spoilt(defect, COPIED) as (copy, environment):
         words = [
             sys.executable,
             "-m",
@@ -228,23 +217,14 @@ def try_one(defect: Defect) -> str:
             "--out",
             str(copy / "out"),
         ]
-        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"✗ (.*)", done.stdout)
     return found[1] if done.returncode == 1 and found else ""
 
 
 def main(names: Sequence[str]) -> int:
-    """Plant them one after the other; 0 when each was seen."""
-    missed = 0
-    known = {**DEFECTS, **BESIDES}
-    for name in names or known:
-        defect = known[name]
-        seen = try_one(defect)
-        missed += not seen
-        print(f"{'red' if seen else 'NOT SEEN'}: {name}: {defect.words} ({defect.scenario}): {seen[:160]}", flush=True)
-    print(f"{missed} of {len(names or known)} defects were not seen" if missed else "every defect was seen")
-    return 1 if missed else 0
+    """Those named, or all."""
+    return try_all({**DEFECTS, **BESIDES}, names, try_one, lambda defect: defect.scenario)
 
 
 if __name__ == "__main__":

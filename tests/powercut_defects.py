@@ -3,16 +3,13 @@
 python -m tests.powercut_defects [NAME...]
 """
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.defects import spoilt, try_all
+
 COPIED = ("agent", "drivers", "hil", "config", "native", "tests")
 CUTS = {"store": 1500, "agent": 60}
 
@@ -79,18 +76,9 @@ DEFECTS = {
 
 def try_one(defect: Defect, cuts: int) -> str:
     """What the cuts say of the spoilt agent, the first that is wrong; empty: they saw nothing."""
-    (ROOT / "out").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="powercut-defect-", dir=ROOT / "out") as folder:
-        copy = Path(folder)
-        for name in COPIED:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        path = copy / defect.file
-        text = path.read_text()
-        assert defect.right in text, f"{defect.file} has changed: {defect.right!r} is not in it"
-        path.write_text(text.replace(defect.right, defect.wrong, 1))
+    with spoilt(defect, COPIED) as (copy, environment):
         words = [sys.executable, "-m", f"tests.powercut_{defect.part}", f"--cuts={cuts}", "--bad=1"]
         words += [f"--scene={defect.scene}"] if defect.scene else []
-        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert '"bad"' in done.stdout, done.stdout + done.stderr
     wrong = [line for line in done.stdout.splitlines() if not line.startswith(("{", f"{defect.part}: "))]
@@ -98,15 +86,8 @@ def try_one(defect: Defect, cuts: int) -> str:
 
 
 def main(names: Sequence[str]) -> int:
-    """Plant them one after the other; 0 when each was seen."""
-    missed = 0
-    for name in names or DEFECTS:
-        defect = DEFECTS[name]
-        seen = try_one(defect, CUTS[defect.part])
-        missed += not seen
-        print(f"{'red' if seen else 'NOT SEEN'}: {name}: {defect.words} ({defect.part}): {seen[:200]}", flush=True)
-    print(f"{missed} of {len(names or DEFECTS)} defects were not seen" if missed else "every defect was seen")
-    return 1 if missed else 0
+    """Those named, or all."""
+    return try_all(DEFECTS, names, lambda defect: try_one(defect, CUTS[defect.part]), lambda defect: defect.part)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from agent import proof as account_proof
 from agent import settings, settings_file
 from agent.codec import ZEROS, Record, make
 from agent.recordfile import read_pile
+from hil import ROOT, demo
 from hil import broker as brokers
-from hil import demo
-from hil.bench import ROOT, Notices
+from hil.bench import Notices
 from hil.proof import Drive, check
 from hil.relay import Relay
 from hil.scenario import SETTINGS

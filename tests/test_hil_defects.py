@@ -4,11 +4,11 @@ from typing import get_args
 
 import pytest
 
-from hil import scenario_file
+from hil import ROOT, scenario_table
 from hil.scenario_file import find, read
-from tests.hil_defects import BESIDES, DEFECTS, ROOT, Defect, try_one
+from tests.hil_defects import BESIDES, DEFECTS, Defect, try_one
 
-FAULTS = {fault for kind in ("CarFault", "BusFault", "LiveFault") for fault in get_args(getattr(scenario_file, kind))}
+FAULTS = {fault for kind in ("CarFault", "BusFault", "LiveFault") for fault in get_args(getattr(scenario_table, kind))}
 
 
 def test_every_fault_has_a_defect() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hil import flash, live_faults
 from hil.block_log import DISCARD, FLUSH, FUA, MARK, Cut, LogError, entries, marks, points, replay, torn
 from hil.live_faults import LiveFaults, refusal
-from hil.scenario_file import FaultTable
+from hil.scenario_table import FaultTable
 from hil.switch import Switch
 
 SECTOR = 512

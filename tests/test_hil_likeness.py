@@ -7,7 +7,7 @@ import pytest
 
 from hil.likeness import differences
 from hil.outcome import EventFound, Outcome, Told, TripFound
-from hil.scenario_file import ExpectTable
+from hil.scenario_table import ExpectTable
 from hil.verdict import judge
 from tests.test_hil_verdict import failed, scenario
 

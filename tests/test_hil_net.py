@@ -22,7 +22,7 @@ from hil.broker import Broker, BrokerError
 from hil.drive import State
 from hil.gnss import Receiver
 from hil.road import Moment
-from hil.scenario_file import FaultTable, Scenario
+from hil.scenario_table import FaultTable, Scenario
 from hil.tls import Certificates, TlsError
 
 UTC_US = 1_795_000_000_000_000

@@ -12,7 +12,7 @@ from hil.contradictions import contradictions
 from hil.in_process import _candump, _Watch, stray_line
 from hil.live_faults import refusal
 from hil.outcome import Account, Live, Outcome
-from hil.scenario_file import FaultTable, Scenario
+from hil.scenario_table import FaultTable, Scenario
 from hil.verdict import judge
 
 

@@ -11,7 +11,8 @@ from hil.bus_faults import BusFaults
 from hil.chart import small
 from hil.page_signals import frame_counts, load_plot, signals
 from hil.road import moments
-from hil.scenario_file import Scenario, find, read
+from hil.scenario_file import find, read
+from hil.scenario_table import Scenario
 
 
 def scenario(**more: Any) -> Scenario:

@@ -13,7 +13,7 @@ import cantools.database
 import msgspec
 import pytest
 
-from hil import bumps, car_faults, scenario_file
+from hil import bumps, car_faults, scenario_table
 from hil.broadcast import HEADER, Broadcast, Senses, rows
 from hil.bus_faults import BusFaults
 from hil.car import DBC
@@ -21,7 +21,8 @@ from hil.drive import METRES_PER_DEGREE
 from hil.ecu import Readings, engine
 from hil.in_process import stray_line
 from hil.road import Moment, lasts_s, moments
-from hil.scenario_file import BumpTable, FaultTable, LegTable, Scenario, ScenarioError, find, names, read
+from hil.scenario_file import ScenarioError, find, names, read
+from hil.scenario_table import BumpTable, FaultTable, LegTable, Scenario
 from hil.vehicle import BusDriver
 
 DATABASE: Any = cantools.database.load_file(DBC)
@@ -30,7 +31,7 @@ SMALL = 'title = "t"\nwhy = "w"\nplaces = ["process"]\ndrive = [{ label = "a", l
 
 def scenario(legs: Sequence[LegTable], **more: Any) -> Scenario:
     return Scenario(
-        title="t", why="w", places=("process",), drive=tuple(legs), expect=scenario_file.ExpectTable(), **more
+        title="t", why="w", places=("process",), drive=tuple(legs), expect=scenario_table.ExpectTable(), **more
     )
 
 
@@ -55,12 +56,12 @@ def test_every_shipped_scenario_is_right(name: str) -> None:
 def test_every_fault_and_every_bump_has_a_scenario() -> None:
     told = [read(find(name)) for name in names()]
     every = [
-        *get_args(scenario_file.CarFault),
-        *get_args(scenario_file.BusFault),
-        *get_args(scenario_file.LiveFault),
+        *get_args(scenario_table.CarFault),
+        *get_args(scenario_table.BusFault),
+        *get_args(scenario_table.LiveFault),
     ]
     assert {fault.name for one in told for fault in one.fault} == set(every)
-    assert {bump.name for one in told for bump in one.bump} == set(get_args(scenario_file.Bump)) == set(bumps.BUMPS)
+    assert {bump.name for one in told for bump in one.bump} == set(get_args(scenario_table.Bump)) == set(bumps.BUMPS)
 
 
 @pytest.mark.parametrize(

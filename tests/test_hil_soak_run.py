@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hil import kernel
+from hil import ROOT, kernel
 from hil.__main__ import main
-from hil.scenario_file import ROOT
 from hil.soak_outcome import read
 from hil.soak_verdict import judge
 

@@ -11,7 +11,7 @@ from hil.books import trouble_words
 from hil.junit import Result, junit
 from hil.outcome import Account, EventFound, Live, Outcome, TripFound, TruthRow
 from hil.page import page
-from hil.scenario_file import Scenario
+from hil.scenario_table import Scenario
 from hil.verdict import Finding, judge
 
 FRAMES = {"in": 10, "decoded": 6, "unmapped": 2, "rejected": 1, "dropped": 1}

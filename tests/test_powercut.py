@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hil import ROOT
 from tests import powercut, powercut_agent, powercut_shim, powercut_store
-from tests.powercut_defects import CUTS, DEFECTS, ROOT, try_one
+from tests.powercut_defects import CUTS, DEFECTS, try_one
 
 WRITES = """
 import os, sys
