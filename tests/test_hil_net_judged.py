@@ -80,15 +80,13 @@ def test_the_log_of_a_drive_has_no_frame_while_the_controller_is_off() -> None:
     ],
 )  # fmt: skip
 def test_a_fault_of_what_is_not_there_is_said(one: FaultTable, more: dict[str, Any], words: str) -> None:
-    said = list(contradictions(scenario(one, **more), live=(), of_frames=(), asked=()))
+    said = list(contradictions(scenario(one, **more)))
     assert said == ([f"fault[0] ({one.name}): {words}"] if words else [])
 
 
 def test_a_recording_has_no_receiver() -> None:
     recorded = scenario(drive=[], recording=[{"path": "x.log"}], receiver=True)
-    assert "receiver: it needs the simulated car to tell where it is; leave it out" in list(
-        contradictions(recorded, live=(), of_frames=(), asked=())
-    )
+    assert "receiver: it needs the simulated car to tell where it is; leave it out" in list(contradictions(recorded))
 
 
 @pytest.mark.parametrize("name", ["dns_failure", "ntp_step", "rtc_1970", "clock_step"])
