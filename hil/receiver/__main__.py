@@ -1,26 +1,28 @@
-"""The reference receiver: stores every record once in SQLite and says so with receipts.
+"""The reference receiver: stores every record once and says so with receipts. Any number of them share the work.
 
-python -m hil.receiver --broker HOST[:PORT] --store FILE          until Ctrl-C; with --key FILE its receipts are signed
-python -m hil.receiver --store FILE --export TERMINAL > records   what is stored of one, for `tbox verify`
+python -m hil.receiver --broker HOST[:PORT] --store FILE                     one machine, SQLite
+python -m hil.receiver --broker HOST[:PORT] --store postgresql://HOST/NAME   several, each with its own --name
+python -m hil.receiver --queue amqp://USER:PASSWORD@HOST/ --broker HOST[:PORT] --store postgresql://HOST/NAME
+                                                                             in through RabbitMQ's queue
+python -m hil.receiver --store ... --export TERMINAL > records               for `tbox verify`
 """
 
 import argparse
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from agent.errors import TboxError
-from agent.key import load_or_make
-from hil.receiver.intake import arrival
-from hil.receiver.mqtt import Door
-from hil.receiver.store import PlatformStore
+from agent.errors import StorageError, TboxError
+from agent.key import KEY_BYTES, Signer, load_or_make
+from hil.receiver import figures
+from hil.receiver.door import Door
+from hil.receiver.rounds import Rounds
+from hil.receiver.store import PlatformStore, Store
 
-BATCH = 500
-WAIT_S = 0.2
-STORAGE = 74
+POSTGRES = ("postgresql:", "postgres:")
 
 
 class _Stop:
@@ -35,37 +37,9 @@ class _Stop:
         self.is_set = True
 
 
-def serve(door: Door, store: PlatformStore, stop: _Stop) -> None:
-    """Say what is stored; then take, store, acknowledge, say so, in this order."""
-    for terminal in store.terminals():
-        door.tell(terminal, store.receipt(terminal))
-    while not stop.is_set:
-        messages = door.take(BATCH, WAIT_S)
-        arrived = [one for message in messages if (one := arrival(message.topic, bytes(message.payload)))]
-        if not arrived:
-            door.done(messages)
-            continue
-        with store.batch():
-            for one in arrived:
-                if reason := store.take(one):
-                    print(f"refused: {one.terminal} {one.lane}: {reason}", file=sys.stderr, flush=True)
-        door.done(messages)
-        for terminal in dict.fromkeys(one.terminal for one in arrived):
-            door.tell(terminal, store.receipt(terminal))
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m hil.receiver", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--store", type=Path, required=True, metavar="FILE", help="the SQLite file; made when missing")
-    parser.add_argument("--broker", metavar="HOST[:PORT]", help="whose records are taken")
-    parser.add_argument("--restored", action="store_true", help="the store is a backup: say so with a new epoch")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="sign receipts with the key in it; made when missing")
-    parser.add_argument(
-        "--export", metavar="TERMINAL", help="write this terminal's records to standard output, and end"
-    )
+    parser = _parser()
     asked = parser.parse_args(words)
     if (asked.broker is None) == (asked.export is None):
         parser.error("give either --broker or --export")
@@ -73,21 +47,112 @@ def main(words: Sequence[str] | None = None) -> int:
     if port and not port.isdecimal():
         parser.error(f"--broker {asked.broker}: the port is a number, as in localhost:1883")
     try:
-        key = load_or_make(asked.key) if asked.key else None
-        with PlatformStore(asked.store, is_restored=asked.restored, key=key) as store:
-            if asked.export is not None:
-                sys.stdout.buffer.writelines(store.export(asked.export))
-                return 0
-            with Door(host, int(port or 1883)) as door:
-                serve(door, store, _Stop())
-            print(" ".join(f"{count} {name}" for name, count in store.counts().items()))
-    except sqlite3.Error as why:
-        print(f"{asked.store}: {why}; give a file in a folder that is there and can be written", file=sys.stderr)
-        return STORAGE
+        open_store, faults = _store(asked)
+        if asked.export is not None:
+            sys.stdout.buffer.writelines(open_store().export(asked.export))
+            return 0
+        _serve(asked, open_store, faults, host, int(port or 1883))
     except TboxError as why:
         print(why, file=sys.stderr)
         return why.exit_code
+    except OSError as why:
+        print(f"--metrics {asked.metrics}: {why.strerror}; name a port that is free", file=sys.stderr)
+        return 2
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.receiver", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--store", required=True, metavar="FILE|URL", help="an SQLite file, made when missing, or a PostgreSQL database"
+    )
+    parser.add_argument("--broker", metavar="HOST[:PORT]", help="whose records are taken, and where receipts go")
+    parser.add_argument("--queue", metavar="URL", help="take records from this RabbitMQ's quorum queue instead")
+    parser.add_argument(
+        "--name", default="1", help="of this receiver, its own among those that share the work (default: 1)"
+    )
+    parser.add_argument("--group", default="tbox", help="receivers of one group share the work (default: tbox)")
+    parser.add_argument("--restored", action="store_true", help="the store is a backup: say so with a new epoch")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="sign receipts with the key in it; made when missing")
+    parser.add_argument("--fleet", type=_key, metavar="HEX", help="take only devices that this fleet's key vouches for")
+    parser.add_argument("--metrics", type=int, metavar="PORT", help="OpenMetrics on http://127.0.0.1:PORT/metrics")
+    parser.add_argument(
+        "--export", metavar="TERMINAL", help="write this terminal's records to standard output, and end"
+    )
+    return parser
+
+
+def _key(text: str) -> bytes:
+    try:
+        public = bytes.fromhex(text)
+    except ValueError:
+        public = b""
+    if len(public) != KEY_BYTES:
+        raise argparse.ArgumentTypeError(f"a public key is {2 * KEY_BYTES} hex digits, as `tbox key fleet` prints it")
+    return public
+
+
+def _store(asked: argparse.Namespace) -> tuple[Callable[[], Store], tuple[type[Exception], ...]]:
+    """How the store is opened, and after which errors it is opened again. `--restored` holds for the first time."""
+    key: Signer | None = load_or_make(asked.key) if asked.key else None
+    restored = [asked.restored, False]
+
+    def is_restored() -> bool:
+        return bool(restored.pop(0) if len(restored) > 1 else False)
+
+    if not asked.store.startswith(POSTGRES):
+        return lambda: _sqlite(asked.store, is_restored=is_restored(), key=key, fleet=asked.fleet), ()
+    import psycopg  # noqa: PLC0415  (one machine needs none)
+
+    from hil.receiver.postgres import PostgresStore  # noqa: PLC0415
+
+    def opened() -> Store:
+        return PostgresStore(asked.store, is_restored=is_restored(), key=key, fleet=asked.fleet)
+
+    try:
+        opened().close()
+    except psycopg.Error as why:
+        told = " ".join(str(why).split())
+        raise StorageError(f"{asked.store}: {told}; is it running, and may this user make tables in it?") from None
+    return opened, (psycopg.Error,)
+
+
+def _sqlite(path: str, *, is_restored: bool, key: Signer | None, fleet: bytes | None) -> Store:
+    try:
+        return PlatformStore(Path(path), is_restored=is_restored, key=key, fleet=fleet)
+    except sqlite3.Error as why:
+        raise StorageError(f"{path}: {why}; give a file in a folder that is there and can be written") from None
+
+
+def _door(asked: argparse.Namespace, host: str, port: int) -> Door:
+    if asked.queue:
+        from hil.receiver.amqp import AmqpDoor  # noqa: PLC0415  (only RabbitMQ needs it)
+
+        return AmqpDoor(asked.queue, host, port)
+    from hil.receiver.mqtt import MqttDoor  # noqa: PLC0415
+
+    return MqttDoor(host, port, asked.name, asked.group)
+
+
+def _serve(
+    asked: argparse.Namespace,
+    open_store: Callable[[], Store],
+    faults: tuple[type[Exception], ...],
+    host: str,
+    port: int,
+) -> None:
+    """Until Ctrl-C."""
+    stop = _Stop()
+    if asked.metrics is not None:
+        figures.serve(asked.metrics)
+    rounds = Rounds(open_store, _door(asked, host, port), faults)
+    try:
+        rounds.run(lambda: stop.is_set)
+        print(" ".join(f"{count} {name}" for name, count in rounds.counts().items()))
+    finally:
+        rounds.close()
 
 
 if __name__ == "__main__":

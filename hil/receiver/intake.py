@@ -25,8 +25,8 @@ class Arrival:
 class Known:
     """What is stored around a record, as far as it is known.
 
-    Its own bytes, the hash of the one before, what the one after says of it; the device of this topic, its first key,
-    and the handovers to later ones.
+    The hash under its number, the hash of the one before, what the one after says of it; the device of this topic, its
+    first key, and the handovers to later ones.
     """
 
     same: bytes | None = None
@@ -59,7 +59,7 @@ def fault(record: Record, known: Known) -> str:
     if known.device not in (None, record.device):
         return f"of device {record.device.hex()}, but this topic is {known.device.hex() if known.device else ''}'s"
     if known.same is not None:
-        return "" if known.same == record.raw else "other bytes under a number that is taken"
+        return "" if known.same == record.hash else "other bytes under a number that is taken"
     if known.hash_before not in (None, record.prev):
         return "does not lead back to the record before it"
     if known.prev_after not in (None, ZEROS, record.hash):

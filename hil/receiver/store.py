@@ -1,24 +1,29 @@
-"""What a platform keeps, in one SQLite file: records once each, what is settled of a device, what was refused."""
+"""What a platform keeps in one SQLite file: records once each, what is settled of a device, what was refused."""
 
 import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Protocol, Self
 
 from agent.codec import Record, decode
-from agent.key import Signer, device_of
+from agent.key import Signer
 from agent.receipt import Ranges, Receipt, signed
 from agent.recordfile import frame
-from hil.receiver.intake import Arrival, Known, covered, fault, links_of, public_of, read
+from hil.receiver.batch import Book, Judged, Mark, Place, judge, read_all, records_in, wanted
+from hil.receiver.intake import Arrival, links_of
+
+Send = Callable[[Sequence[tuple[str, bytes]]], bool]
+"""Publish these receipts, (terminal, text); whether the broker has them all."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS platform (epoch TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS devices (terminal TEXT PRIMARY KEY, device BLOB NOT NULL, public BLOB,
-    settled TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS terminals (terminal TEXT PRIMARY KEY, device BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS devices (device BLOB PRIMARY KEY, public BLOB, settled TEXT NOT NULL,
+    is_told INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (device BLOB, seq INTEGER, kind TEXT NOT NULL, boot INTEGER NOT NULL,
     t_us INTEGER NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
     PRIMARY KEY (device, seq)) WITHOUT ROWID;
@@ -28,12 +33,44 @@ CREATE TABLE IF NOT EXISTS refused (terminal TEXT NOT NULL, lane TEXT NOT NULL, 
 """
 
 
-class PlatformStore:
-    """One file, one writer. Nothing is promised before `batch` has left its transaction."""
+class Store(Protocol):
+    """What the receiver's loop needs of a platform's memory."""
 
-    def __init__(self, path: Path, *, is_restored: bool = False, key: Signer | None = None) -> None:
+    def take(self, arrived: Sequence[Arrival]) -> Judged:
+        """Keep what is new, in one transaction: once it returns, all of it is safe."""
+
+    def tell(self, send: Send) -> int:
+        """Send the receipts of terminals of which something was stored since; how many."""
+
+    def tell_again(self) -> None:
+        """Every terminal is told once more."""
+
+    def export(self, terminal: str) -> Iterator[bytes]:
+        """The records of a terminal in order, as the file that `tbox verify` reads."""
+
+    def counts(self) -> dict[str, int]:
+        """Records, devices, refused."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+def receipt_of(stored: Ranges, epoch: str, key: Signer | None, device: bytes, head: bytes) -> bytes:
+    """The receipt as it is published; signed where the platform has a key and the device is known."""
+    receipt = Receipt(stored, epoch)
+    if key is None or not device:
+        return receipt.text()
+    return signed(receipt, key, device, time.time_ns() // 1000, head).text()
+
+
+class PlatformStore:
+    """One file, one writer."""
+
+    def __init__(
+        self, path: Path, *, is_restored: bool = False, key: Signer | None = None, fleet: bytes | None = None
+    ) -> None:
         """`is_restored`: the file is a backup; a new epoch tells the terminals so. `key` signs receipts."""
-        self._key = key
+        self._key, self._fleet = key, fleet
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -49,10 +86,61 @@ class PlatformStore:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
         self._connection.close()
 
+    def take(self, arrived: Sequence[Arrival]) -> Judged:
+        """Keep what is new, in one transaction."""
+        readings = read_all(arrived)
+        with self._transaction():
+            books = self._books({record.device for record in records_in(readings)})
+            owners = self._owners({one.terminal for one in arrived})
+            judged = judge(readings, owners, books, self._marks(wanted(readings, books)), self._fleet)
+            self._write(judged)
+        return judged
+
+    def tell(self, send: Send) -> int:
+        """Send what is news, and remember that it was sent once the broker has it."""
+        untold = "SELECT terminal FROM terminals JOIN devices USING (device) WHERE NOT is_told ORDER BY terminal"
+        terminals = self._column(untold)
+        if not terminals or not send([(terminal, self.receipt(terminal)) for terminal in terminals]):
+            return 0
+        self._connection.execute("UPDATE devices SET is_told = 1")
+        return len(terminals)
+
+    def tell_again(self) -> None:
+        """Every terminal is told once more."""
+        self._connection.execute("UPDATE devices SET is_told = 0")
+
+    def receipt(self, terminal: str) -> bytes:
+        """What is settled of this terminal's device, as `agent/receipt.py` reads it."""
+        device = self._owners([terminal]).get(terminal, b"")
+        settled = self._books([device])[device].settled if device else Ranges()
+        head = self._column(
+            "SELECT hash FROM records WHERE device=? AND seq=?", device, Receipt(settled, self.epoch).upto
+        )
+        return receipt_of(settled, self.epoch, self._key, device, head[0] if head else b"")
+
+    def counts(self) -> dict[str, int]:
+        """Records, devices, refused."""
+        tables = ("records", "devices", "refused")
+        return {name: self._column(f"SELECT count(*) FROM {name}")[0] for name in tables}  # noqa: S608  (three names)
+
+    def export(self, terminal: str) -> Iterator[bytes]:
+        """The records of a terminal in order, as the file that `tbox verify` reads."""
+        query = "SELECT raw FROM records JOIN terminals USING (device) WHERE terminal=? ORDER BY seq"
+        for (raw,) in self._connection.execute(query, (terminal,)):
+            yield frame(raw)
+
+    def refused(self) -> list[tuple[str, str, str]]:
+        """Terminal, lane and reason of what was refused."""
+        return self._connection.execute("SELECT terminal, lane, reason FROM refused").fetchall()
+
     @contextmanager
-    def batch(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         """All of it is kept, or nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -62,83 +150,48 @@ class PlatformStore:
             raise
         self._connection.execute("COMMIT")
 
-    def take(self, arrived: Arrival) -> str:
-        """Within a batch: keep what arrived; empty, or why it was refused. Again is nothing."""
-        record = read(arrived)
-        reason = record if isinstance(record, str) else fault(record, self._known(arrived.terminal, record))
-        if reason:
-            values = (arrived.terminal, arrived.lane, reason, arrived.payload)
-            self._connection.execute("INSERT OR IGNORE INTO refused VALUES (?,?,?,?)", values)
-        elif not isinstance(record, str):
-            self._keep(arrived.terminal, record)
-        return reason
-
-    def receipt(self, terminal: str) -> bytes:
-        """What is settled of this terminal, as `agent/receipt.py` reads it."""
-        receipt = Receipt(self._settled(terminal), self.epoch)
-        told = self._one("SELECT device FROM devices WHERE terminal=?", terminal)
-        if self._key is None or told is None:
-            return receipt.text()
-        last = self._one("SELECT hash FROM records WHERE device=? AND seq=?", told[0], receipt.upto)
-        return signed(receipt, self._key, told[0], time.time_ns() // 1000, last[0] if last else b"").text()
-
-    def terminals(self) -> list[str]:
-        """All that ever sent something whole."""
-        return [name for (name,) in self._connection.execute("SELECT terminal FROM devices ORDER BY terminal")]
-
-    def counts(self) -> dict[str, int]:
-        """Records, devices, refused."""
-        tables = ("records", "devices", "refused")
-        return {name: self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608  (three names)
-
-    def export(self, terminal: str) -> Iterator[bytes]:
-        """The records of a terminal in order, as the file that `tbox verify` reads."""
-        query = "SELECT raw FROM records JOIN devices USING (device) WHERE terminal=? ORDER BY seq"
-        for (raw,) in self._connection.execute(query, (terminal,)):
-            yield frame(raw)
-
-    def refused(self) -> list[tuple[str, str, str]]:
-        """Terminal, lane and reason of what was refused."""
-        return self._connection.execute("SELECT terminal, lane, reason FROM refused").fetchall()
-
-    def _keep(self, terminal: str, record: Record) -> None:
-        """The record once, and what is settled with it."""
-        row = (record.device, record.seq, record.kind, record.boot, record.t_us, record.prev, record.hash, record.raw)
-        self._connection.execute("INSERT OR IGNORE INTO records VALUES (?,?,?,?,?,?,?,?)", row)
-        settled = self._settled(terminal)
-        for first, last in covered(record):
-            settled.add(first, last)
-        links = [(record.device, link.raw) for link in links_of(record)]
+    def _write(self, judged: Judged) -> None:
+        """A batch as it was judged."""
+        refused = [(one.arrived.terminal, one.arrived.lane, one.reason, one.arrived.payload) for one in judged.refused]
+        self._connection.executemany("INSERT OR IGNORE INTO refused VALUES (?,?,?,?)", refused)
+        self._connection.executemany(
+            "INSERT INTO records VALUES (?,?,?,?,?,?,?,?)", [_row(record, digest) for record, digest in judged.kept]
+        )
+        links = [(record.device, link.raw) for record, _ in judged.kept for link in links_of(record)]
         self._connection.executemany("INSERT OR IGNORE INTO links VALUES (?,?)", links)
-        public = public_of(record)
-        if public is not None and device_of(public) != record.device:
-            public = None
-        values = (terminal, record.device, public, json.dumps(list(settled)))
-        self._connection.execute(
-            "INSERT INTO devices VALUES (?,?,?,?) ON CONFLICT (terminal) DO UPDATE"
-            " SET public = coalesce(excluded.public, public), settled = excluded.settled",
-            values,
+        self._connection.executemany("INSERT OR IGNORE INTO terminals VALUES (?,?)", judged.owners.items())
+        books = [(device, judged.books[device]) for device in judged.news]
+        self._connection.executemany(
+            "INSERT INTO devices VALUES (?,?,?,0) ON CONFLICT (device) DO UPDATE"
+            " SET public = excluded.public, settled = excluded.settled, is_told = 0",
+            [(device, book.public, json.dumps(list(book.settled))) for device, book in books],
         )
 
-    def _settled(self, terminal: str) -> Ranges:
-        row = self._connection.execute("SELECT settled FROM devices WHERE terminal=?", (terminal,)).fetchone()
-        return Ranges((first, last) for first, last in json.loads(row[0])) if row else Ranges()
+    def _owners(self, terminals: Iterable[str]) -> dict[str, bytes]:
+        """The devices behind these topics, where something came before."""
+        query = "SELECT device FROM terminals WHERE terminal=?"
+        found = {terminal: self._column(query, terminal) for terminal in terminals}
+        return {terminal: column[0] for terminal, column in found.items() if column}
 
-    def _known(self, terminal: str, record: Record) -> Known:
-        device, public = self._one("SELECT device, public FROM devices WHERE terminal=?", terminal) or (None, None)
-        same = self._one("SELECT raw FROM records WHERE device=? AND seq=?", record.device, record.seq)
-        before = self._one("SELECT hash FROM records WHERE device=? AND seq=?", record.device, record.seq - 1)
-        after = self._one("SELECT prev FROM records WHERE device=? AND seq=?", record.device, record.seq + 1)
-        links = self._connection.execute("SELECT raw FROM links WHERE device=?", (record.device,)).fetchall()
-        return Known(
-            same=same[0] if same else None,
-            hash_before=before[0] if before else None,
-            prev_after=after[0] if after else None,
-            device=device,
-            public=public,
-            links=tuple(decode(raw) for (raw,) in links),
-        )
+    def _books(self, devices: Iterable[bytes]) -> dict[bytes, Book]:
+        """What is known of these accounts."""
+        found: dict[bytes, Book] = {}
+        for device in devices:
+            query = "SELECT public, settled FROM devices WHERE device=?"
+            for public, settled in self._connection.execute(query, (device,)):
+                links = [decode(raw) for raw in self._column("SELECT raw FROM links WHERE device=?", device)]
+                found[device] = Book(public, links, Ranges((first, last) for first, last in json.loads(settled)))
+        return found
 
-    def _one(self, query: str, *values: object) -> tuple[bytes, ...] | None:
-        row: tuple[bytes, ...] | None = self._connection.execute(query, values).fetchone()
-        return row
+    def _marks(self, places: Iterable[Place]) -> dict[Place, Mark]:
+        """Of these records, those that are stored."""
+        query = "SELECT hash, prev FROM records WHERE device=? AND seq=?"
+        rows = ((place, self._connection.execute(query, place).fetchone()) for place in places)
+        return {place: Mark(*row) for place, row in rows if row}
+
+    def _column(self, query: str, *values: object) -> list[Any]:
+        return [value for (value,) in self._connection.execute(query, values)]
+
+
+def _row(record: Record, digest: bytes) -> tuple[object, ...]:
+    return (record.device, record.seq, record.kind, record.boot, record.t_us, record.prev, digest, record.raw)
