@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq powercut powercut-awake powercut-block clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo powercut powercut-awake powercut-block clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -113,6 +113,10 @@ soak: .venv/.has-test ## full buses for SOAK_MIN minutes (60): nothing lost, mem
 
 endurance: .venv/.has-test ## weeks offline in a minute: what fits, what goes, how long it takes to tell it all
 	@nice $(BIN)/python -m tests.endurance
+
+fleet-demo: .venv/.has-test ## 200 terminals for a minute, a receiver and the broker killed: each record once in PostgreSQL
+	@sh .ci/need tests
+	@$(BIN)/python -m hil fleet --terminals 200 --minutes 1 --rate 500 --kill 1@15 --kill broker@20 --forge 20 $(ARGS)
 
 rabbitmq: .venv/.has-test ## the daemon against RabbitMQ's strict MQTT 3.1.1 (40 s; needs Debian's rabbitmq-server)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rabbitmq

@@ -1,4 +1,4 @@
-"""The bench: python -m hil list, python -m hil run SCENARIO..., python -m hil soak. What each takes: --help.
+"""The bench: python -m hil list, run SCENARIO..., soak, fleet. What each takes: --help.
 
 Exit 0: every expectation holds; 1: one does not; 2: usage, a place that cannot be, or a file that cannot be written.
 """
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hil import ROOT, golden, scenario_file, soak_places, wired
+from hil.fleet import options as fleet
 from hil.junit import Result, junit
 from hil.outcome import Outcome
 from hil.page import page
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     wired.add_options(told)
     wired.add_to(commands)
     soak_places.add_to(commands, ROOT / "out" / "hil")
+    fleet.add_to(commands, ROOT / "out")
     return parser
 
 
@@ -156,7 +158,7 @@ def _told(results: Sequence[Result]) -> int:
     return 1 if bad or good == 0 else 0
 
 
-COMMANDS = {"list": _list, "run": _run, "soak": _soak, "wired": wired.command}
+COMMANDS = {"list": _list, "run": _run, "soak": _soak, "wired": wired.command, "fleet": fleet.command}
 
 
 if __name__ == "__main__":

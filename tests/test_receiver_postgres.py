@@ -26,7 +26,7 @@ from hil.receiver.intake import Arrival
 from hil.receiver.postgres import PostgresStore, spans_in, text_of
 from tests.accounts import KEY, OTHER_KEY, drive, ledger, rotated, two_boots
 from tests.brokers import Mosquitto
-from tests.postgres import Postgres
+from hil.postgres import Postgres
 from tests.test_receiver import CAR, ROOT, WAIT_S, Terminal
 
 FLEET = DeviceKey(bytes(31) + b"\x21")

@@ -3,6 +3,7 @@
 All receivers consume the one queue. Receipts go out by MQTT, since only that is retained for terminals that are away.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -74,6 +75,7 @@ class AmqpDoor:
             self._open.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
             for lane in LANES:
                 self._open.queue_bind(QUEUE, "amq.topic", f"tbox.v1.*.{lane}")
+            print(f"taking records from the queue {QUEUE}", file=sys.stderr, flush=True)
         return self._open
 
     def _drop(self) -> None:

@@ -1,6 +1,7 @@
 """In and out by MQTT 5: receivers of one group share what comes; it is acknowledged only when it is stored."""
 
 import queue
+import sys
 import time
 from collections.abc import Sequence
 
@@ -64,6 +65,7 @@ class MqttDoor:
             manual_ack=True,
         )
         self._client.on_connect = self._subscribe
+        self._client.on_subscribe = lambda *_: print(f"taking records from {host}:{port}", file=sys.stderr, flush=True)
         self._client.on_message = self._came
         self._client.connect_async(host, port, KEEPALIVE_S, clean_start=False, properties=_wishes())
         self._client.loop_start()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own: a fresh cluster in a folder, on a Unix socket and a free loopback port."""
+"""A PostgreSQL of one's own for a while: a fresh cluster in a folder, on a Unix socket and a free loopback port."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.brokers import free_port
+from hil.broker import free_port
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
 OWNER = "postgres"
@@ -38,6 +38,16 @@ class Postgres:
         self.stop("immediate")
         shutil.rmtree(self._folder)
 
+    @staticmethod
+    def is_here() -> bool:
+        """Whether it is installed."""
+        return (BINARIES / "initdb").exists()
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def start(self) -> None:
         """Start, and wait until it takes connections."""
         words = [f"-p {self.port}", "-h 127.0.0.1", f"-k {self._folder}", *(f"-c {one}" for one in self._settings)]
@@ -52,7 +62,7 @@ class Postgres:
     def _run(self, name: str, *words: str) -> None:
         is_root = os.geteuid() == 0
         user = pwd.getpwnam(OWNER) if is_root else None
-        subprocess.run(
+        subprocess.run(  # noqa: S603  (our own words)
             [str(BINARIES / name), *words],
             check=True,
             capture_output=True,
