@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo powercut powercut-awake powercut-block clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -117,6 +117,9 @@ endurance: .venv/.has-test ## weeks offline in a minute: what fits, what goes, h
 fleet-demo: .venv/.has-test ## 200 terminals for a minute, a receiver and the broker killed: each record once in PostgreSQL
 	@sh .ci/need tests
 	@$(BIN)/python -m hil fleet --terminals 200 --minutes 1 --rate 500 --kill 1@15 --kill broker@20 --forge 20 $(ARGS)
+
+fleet-rabbitmq: .venv/.has-test ## the same with three nodes of RabbitMQ, one of them killed (3 min; needs Debian's rabbitmq-server)
+	@$(BIN)/python -m hil fleet --engine rabbitmq --terminals 200 --minutes 1 --rate 300 --kill node2@15 --kill 1@25 --forge 20 $(ARGS)
 
 rabbitmq: .venv/.has-test ## the daemon against RabbitMQ's strict MQTT 3.1.1 (40 s; needs Debian's rabbitmq-server)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rabbitmq

@@ -3,7 +3,7 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isnan
@@ -63,14 +63,14 @@ class Told:
 def command(options: argparse.Namespace) -> int:
     """0: each record is stored once, and nothing else; 1: not so. PlaceError: something is not installed."""
     if lacks := missing():
-        raise PlaceError(f"the fleet needs a database and a broker: {lacks}")
-    kills = sorted(_kill(word, options.receivers) for word in options.kill)
+        raise PlaceError(f"the fleet needs a database: {lacks}")
+    kills = sorted(_kill(word, options) for word in options.kill)
     minutes = pool(POOL, options.seed)
     terminals = [VirtualTerminal(f"v{n}", VirtualAccount(n, options.seed, minutes)) for n in range(options.terminals)]
     with (
         tempfile.TemporaryDirectory(prefix="tbox-fleet-") as name,
-        Engines(Path(name), options.receivers) as engines,
-        _loaded(terminals, engines.port, options.seed) as load,
+        Engines(Path(name), options.receivers, options.engine) as engines,
+        _loaded(terminals, engines.broker.ports, options.seed) as load,
     ):
         told = Run(load, engines, options, kills).run()
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -103,20 +103,22 @@ def lines(told: Told, options: argparse.Namespace) -> Iterator[str]:
     yield "PASS" if told.is_good else "FAIL"
 
 
-def _kill(word: str, receivers: int) -> tuple[float, str]:
+def _kill(word: str, options: argparse.Namespace) -> tuple[float, str]:
     who, _, when = word.partition("@")
     try:
         at_s = float(when)
     except ValueError:
         raise PlaceError(f"--kill {word}: write WHO@SECONDS, as in broker@20") from None
-    if who != "broker" and who not in [str(number + 1) for number in range(receivers)]:
-        raise PlaceError(f"--kill {word}: {who} is neither broker nor a receiver's number, 1 to {receivers}")
+    parts = {"mosquitto": ["broker"], "rabbitmq": ["node1", "node2", "node3"]}[options.engine]
+    if who not in [*parts, *(str(number + 1) for number in range(options.receivers))]:
+        among = ", ".join(parts)
+        raise PlaceError(f"--kill {word}: {who} is neither {among} nor a receiver's number, 1 to {options.receivers}")
     return at_s, who
 
 
 @contextmanager
-def _loaded(terminals: list[VirtualTerminal], port: int, seed: int) -> Iterator[Load]:
-    load = Load(terminals, port, seed)
+def _loaded(terminals: list[VirtualTerminal], ports: Sequence[int], seed: int) -> Iterator[Load]:
+    load = Load(terminals, ports, seed)
     try:
         yield load
     finally:

@@ -1,6 +1,5 @@
 """What a platform runs, started here and ended by process number: database, broker, receivers; and what they use."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,39 +11,38 @@ from typing import Self
 import psycopg
 
 from hil import ROOT
-from hil.broker import BrokerError, find_mosquitto, free_port
+from hil.broker import BrokerError
+from hil.fleet.brokers import BROKERS, STOP_S, Broker
+from hil.fleet.usage import cpu_s, tree_cpu_s
 from hil.places import PlaceError
 from hil.postgres import Postgres
 
-STOP_S = 60.0
 TAKING = "taking records"
 """What a receiver says when it is ready."""
-TICKS = os.sysconf("SC_CLK_TCK")
-BROKER = """listener {port} 127.0.0.1
-allow_anonymous true
-persistence false
-log_dest stderr
-log_type error
-max_inflight_messages 0
-max_queued_messages 0
-max_connections -1
-{more}"""
 
 
 class Engines:
-    """A database, a broker at `port`, and so many receivers; all of it on the loopback, in a folder of its own."""
+    """A database, a broker, and so many receivers; all of it on the loopback, in a folder of its own."""
 
-    def __init__(self, folder: Path, receivers: int) -> None:
+    broker: Broker
+
+    def __init__(self, folder: Path, receivers: int, engine: str) -> None:
         """Nothing runs before it is entered."""
-        self.folder, self.port, self.names = folder, free_port(), [str(number + 1) for number in range(receivers)]
+        self.folder, self._engine = folder, engine
         self.database = Postgres(settings=("max_wal_size=2GB", "shared_buffers=256MB", "checkpoint_timeout=15min"))
+        self._names = [str(number + 1) for number in range(receivers)]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._used_s: dict[tuple[str, int], float] = {}
+        self._gone_s = 0.0
 
     def __enter__(self) -> Self:
+        """PlaceError: a part does not start."""
         self.database.__enter__()
-        self.start("broker")
-        for name in self.names:
+        try:
+            self.broker = BROKERS[self._engine](self.folder)
+        except BrokerError as why:
+            self.database.__exit__(None, None, None)
+            raise PlaceError(str(why)) from None
+        for name in self._names:
             self.start(name)
         return self
 
@@ -53,37 +51,43 @@ class Engines:
             process.send_signal(signal.SIGTERM)
         for process in self._running.values():
             process.wait(STOP_S)
+        self.broker.stop()
         self.database.__exit__(kind, error, at)
 
     def start(self, name: str) -> None:
-        """The broker or a receiver. BrokerError: no mosquitto."""
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(self._words(name), cwd=ROOT, stdout=log, stderr=log)  # noqa: S603  (our own words)
+        """A part of the broker, or a receiver."""
+        if name in self.broker.names:
+            self.broker.start(name)
+            return
+        words = [sys.executable, "-m", "hil.receiver", "--store", self.database.address]
+        words += self.broker.words(self._names.index(name))
+        with self._log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)  # noqa: S603  (ours)
+
+    def kill(self, name: str) -> None:
+        """As a power cut does."""
+        if name in self.broker.names:
+            self.broker.kill(name)
+            return
+        process = self._running.pop(name)
+        self._gone_s += cpu_s(process.pid)
+        process.kill()
+        process.wait(STOP_S)
 
     def await_receivers(self) -> None:
         """Until every receiver takes records. PlaceError: one does not come."""
         until_s = monotonic() + STOP_S
-        for log in [self.folder / f"{name}.log" for name in self.names]:
-            while TAKING not in (said := log.read_text()):
+        for name in self._names:
+            while TAKING not in (said := self._log(name).read_text()):
                 if monotonic() > until_s:
-                    raise PlaceError(
-                        f"the receivers do not start: {' '.join(said.split())[-300:] or 'they say nothing'}"
-                    )
+                    told = " ".join(said.split())[-300:] or "they say nothing"
+                    raise PlaceError(f"the receivers do not start: {told}")
                 sleep(0.1)
-
-    def kill(self, name: str) -> None:
-        """As a power cut does."""
-        self._note(name)
-        self._running[name].kill()
-        self._running.pop(name).wait(STOP_S)
 
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds so far of broker, receivers and database."""
-        for name in self._running:
-            self._note(name)
-        broker = sum(used for (name, _), used in self._used_s.items() if name == "broker")
-        receivers = sum(self._used_s.values()) - broker
-        return {"broker": broker, "receivers": receivers, "database": _family_cpu_s(self.database.pid)}
+        receivers = self._gone_s + sum(cpu_s(process.pid) for process in self._running.values())
+        return {"broker": self.broker.cpu_s(), "receivers": receivers, "database": tree_cpu_s(self.database.pid)}
 
     def stored(self) -> dict[str, int]:
         """Records, devices, dead letters, bytes of the whole database."""
@@ -104,44 +108,10 @@ class Engines:
             rows = connection.execute(query).fetchall()
         return {device: (count, numbers, head) for device, count, numbers, head in rows}
 
-    def _words(self, name: str) -> list[str]:
-        if name != "broker":
-            where = ["--store", self.database.address, "--broker", f"127.0.0.1:{self.port}"]
-            return [sys.executable, "-m", "hil.receiver", *where, "--name", name]
-        mosquitto = find_mosquitto()
-        if mosquitto is None:
-            raise BrokerError("the fleet needs mosquitto: apt-get install mosquitto")
-        settings = self.folder / "mosquitto.conf"
-        settings.write_text(BROKER.format(port=self.port, more="user root\n" if os.geteuid() == 0 else ""))
-        return [mosquitto, "-c", str(settings)]
-
-    def _note(self, name: str) -> None:
-        process = self._running[name]
-        self._used_s[name, process.pid] = _cpu_s(process.pid)
-
-
-def _cpu_s(pid: int) -> float:
-    """Processor seconds of a process that runs; 0 where it is gone (proc(5), /proc/pid/stat)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _family_cpu_s(pid: int) -> float:
-    """Of a process, its children, and those that ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return 0.0
-    own = sum(int(one) for one in fields[11:15]) / TICKS
-    return own + sum(_cpu_s(int(child)) for child in children)
+    def _log(self, name: str) -> Path:
+        return self.folder / f"receiver-{name}.log"
 
 
 def missing() -> str:
-    """What has to be installed first; empty: all is here."""
-    needs = {"postgresql": Postgres.is_here(), "mosquitto": find_mosquitto() is not None}
-    lacks = [name for name, is_here in needs.items() if not is_here]
-    return f"apt-get install {' '.join(lacks)}" if lacks else ""
+    """What has to be installed first; empty: the database is here."""
+    return "" if Postgres.is_here() else "apt-get install postgresql"

@@ -31,12 +31,12 @@ class Line:
 class Load:
     """`turn` is once round; the caller says how many records are to be made."""
 
-    def __init__(self, terminals: Sequence[VirtualTerminal], port: int, seed: int) -> None:
+    def __init__(self, terminals: Sequence[VirtualTerminal], ports: Sequence[int], seed: int) -> None:
         """All links are down at first, and come up as fast as the broker takes them."""
         self.lines = [Line(terminal) for terminal in terminals]
         self.flaps = 0
         self.made = 0
-        self._port, self._random = port, Random(seed)  # noqa: S311  (no secret)
+        self._ports, self._random = deque(ports), Random(seed)  # noqa: S311  (no secret)
         self._poll = select.epoll()
         self._by_fd: dict[int, Line] = {}
         self._down: list[tuple[float, int]] = [(0.0, number) for number in range(len(terminals))]
@@ -106,7 +106,8 @@ class Load:
 
     def _connect(self, line: Line) -> None:
         try:
-            made = socket.create_connection(("127.0.0.1", self._port), 5)
+            self._ports.rotate(-1)
+            made = socket.create_connection(("127.0.0.1", self._ports[0]), 5)
         except OSError:
             return self._later(line, 1.0)
         made.setblocking(False)

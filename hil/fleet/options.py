@@ -35,10 +35,16 @@ def add_to(commands: Any, out: Path) -> None:
         action="append",
         default=[],
         metavar="WHO@S",
-        help="broker or a receiver's number, after S seconds, as broker@20",
+        help="broker (or node1 to node3) or a receiver's number, after S seconds, as broker@20",
     )
     parser.add_argument(
         "--forge", type=int, default=0, metavar="N", help="altered copies of true records that must be refused"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("mosquitto", "rabbitmq"),
+        default="mosquitto",
+        help="one mosquitto, or RabbitMQ's three nodes",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--json", type=Path, default=out / "fleet.json", metavar="FILE", help="the figures")

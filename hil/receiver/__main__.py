@@ -43,15 +43,15 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if (asked.broker is None) == (asked.export is None):
         parser.error("give either --broker or --export")
-    host, _, port = (asked.broker or "").partition(":")
-    if port and not port.isdecimal():
+    brokers = [one.partition(":") for one in (asked.broker or "").split(",")]
+    if any(port and not port.isdecimal() for _, _, port in brokers):
         parser.error(f"--broker {asked.broker}: the port is a number, as in localhost:1883")
     try:
         open_store, faults = _store(asked)
         if asked.export is not None:
             sys.stdout.buffer.writelines(open_store().export(asked.export))
             return 0
-        _serve(asked, open_store, faults, host, int(port or 1883))
+        _serve(asked, open_store, faults, [(host, int(port or 1883)) for host, _, port in brokers])
     except TboxError as why:
         print(why, file=sys.stderr)
         return why.exit_code
@@ -68,8 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--store", required=True, metavar="FILE|URL", help="an SQLite file, made when missing, or a PostgreSQL database"
     )
-    parser.add_argument("--broker", metavar="HOST[:PORT]", help="whose records are taken, and where receipts go")
-    parser.add_argument("--queue", metavar="URL", help="take records from this RabbitMQ's quorum queue instead")
+    parser.add_argument("--broker", metavar="HOST[:PORT],...", help="whose records are taken, and where receipts go")
+    parser.add_argument(
+        "--queue",
+        metavar="URL",
+        help="take records from this RabbitMQ's quorum queue instead; several nodes with commas",
+    )
     parser.add_argument(
         "--name", default="1", help="of this receiver, its own among those that share the work (default: 1)"
     )
@@ -126,28 +130,27 @@ def _sqlite(path: str, *, is_restored: bool, key: Signer | None, fleet: bytes | 
         raise StorageError(f"{path}: {why}; give a file in a folder that is there and can be written") from None
 
 
-def _door(asked: argparse.Namespace, host: str, port: int) -> Door:
+def _door(asked: argparse.Namespace, brokers: list[tuple[str, int]]) -> Door:
     if asked.queue:
         from hil.receiver.amqp import AmqpDoor  # noqa: PLC0415  (only RabbitMQ needs it)
 
-        return AmqpDoor(asked.queue, host, port)
+        return AmqpDoor(asked.queue.split(","), brokers)
     from hil.receiver.mqtt import MqttDoor  # noqa: PLC0415
 
-    return MqttDoor(host, port, asked.name, asked.group)
+    return MqttDoor(*brokers[0], asked.name, asked.group)
 
 
 def _serve(
     asked: argparse.Namespace,
     open_store: Callable[[], Store],
     faults: tuple[type[Exception], ...],
-    host: str,
-    port: int,
+    brokers: list[tuple[str, int]],
 ) -> None:
     """Until Ctrl-C."""
     stop = _Stop()
     if asked.metrics is not None:
         figures.serve(asked.metrics)
-    rounds = Rounds(open_store, _door(asked, host, port), faults)
+    rounds = Rounds(open_store, _door(asked, brokers), faults)
     try:
         rounds.run(lambda: stop.is_set)
         print(" ".join(f"{count} {name}" for name, count in rounds.counts().items()))

@@ -12,7 +12,7 @@ from pika.exceptions import AMQPError
 
 from agent.codec import LANES
 from hil.receiver.door import Message
-from hil.receiver.mqtt import Teller
+from hil.receiver.mqtt import Broker, Teller
 
 QUEUE = "tbox-records"
 WINDOW = 2000
@@ -23,10 +23,10 @@ _MQTT = str.maketrans("./", "/.")
 class AmqpDoor:
     """A consumer of the queue; it is made and bound where it is not there yet."""
 
-    def __init__(self, address: str, tell_host: str, tell_port: int) -> None:
-        """`address` as amqp://user:password@host:port/. ConnectionError."""
-        self._address = address
-        self._teller = Teller(tell_host, tell_port)
+    def __init__(self, addresses: Sequence[str], tell: Sequence[Broker]) -> None:
+        """`addresses` as amqp://user:password@host:port/, one a node, tried in this order."""
+        self._nodes = [pika.URLParameters(address) for address in addresses]
+        self._teller = Teller(tell)
         self._round = 0
         self._connection: pika.BlockingConnection | None = None
 
@@ -68,7 +68,7 @@ class AmqpDoor:
 
     def _channel(self) -> "pika.adapters.blocking_connection.BlockingChannel":
         if self._connection is None:
-            self._connection = pika.BlockingConnection(pika.URLParameters(self._address))
+            self._connection = pika.BlockingConnection(self._nodes)
             self._round += 1
             self._open = self._connection.channel()
             self._open.basic_qos(prefetch_count=WINDOW)

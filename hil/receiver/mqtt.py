@@ -2,8 +2,9 @@
 
 import queue
 import sys
-import time
+from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -23,27 +24,42 @@ SEND_S = 5.0
 """So long a broker may take for a round of receipts."""
 
 
+Broker = tuple[str, int]
+"""Host and port."""
+
+
 class Teller:
     """The way out: receipts, retained. MQTT 3.1.1 will do."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Connect in the background, again and again."""
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
-        self._client.max_inflight_messages_set(0)
-        self._client.connect_async(host, port, KEEPALIVE_S)
-        self._client.loop_start()
+    def __init__(self, brokers: Sequence[Broker]) -> None:
+        """Connect in the background, again and again; to the next of these where one is not there."""
+        self._brokers = deque(brokers)
+        self._until_s = 0.0
+        self._connect()
 
     def send(self, receipts: Sequence[tuple[str, bytes]]) -> bool:
         """Publish (terminal, receipt); whether the broker has them all within SEND_S."""
         if not self._client.is_connected():
+            if len(self._brokers) > 1 and monotonic() > self._until_s:
+                self.close()
+                self._brokers.rotate(-1)
+                self._connect()
             return False
+        self._until_s = monotonic() + SEND_S
         told = [self._client.publish(f"tbox/v1/{one}/receipt", text, qos=1, retain=True) for one, text in receipts]
-        until_s = time.monotonic() + SEND_S
+        until_s = monotonic() + SEND_S
         for one in told:
             if one.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return False
-            one.wait_for_publish(max(0.0, until_s - time.monotonic()))
+            one.wait_for_publish(max(0.0, until_s - monotonic()))
         return all(one.is_published() for one in told)
+
+    def _connect(self) -> None:
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client.max_inflight_messages_set(0)
+        self._client.connect_async(*self._brokers[0], KEEPALIVE_S)
+        self._client.loop_start()
+        self._until_s = monotonic() + SEND_S
 
     def close(self) -> None:
         """Leave."""
@@ -69,7 +85,7 @@ class MqttDoor:
         self._client.on_message = self._came
         self._client.connect_async(host, port, KEEPALIVE_S, clean_start=False, properties=_wishes())
         self._client.loop_start()
-        self._teller = Teller(host, port)
+        self._teller = Teller([(host, port)])
 
     def take(self, most: int, wait_s: float) -> list[Message]:
         """Messages in their order, `most` at most; waits so long for the first."""
@@ -107,7 +123,7 @@ class MqttDoor:
 
     def _came(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         mark = (self._round, message.mid)
-        self._messages.put(Message(message.topic, bytes(message.payload), time.monotonic(), mark))
+        self._messages.put(Message(message.topic, bytes(message.payload), monotonic(), mark))
 
 
 def _wishes() -> Properties:
