@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq technician fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block powercut-flash deb deb-test clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -46,8 +46,8 @@ fuzz-awake: .venv/.has-test ## plant bugs in a copy of the core: the fuzzer find
 fuzz-codec: .venv/.has-test ## damage FUZZ bodies and records (1000000): nothing but a CodecError may come (15 min)
 	@nice $(BIN)/python -m tests.fuzz_codec $(or $(FUZZ),1000000)
 
-fuzz-rooms: .venv/.has-test ## spoilt bytes, FUZZ for each room that reads what strangers wrote (100000; 10 min)
-	@nice $(BIN)/python -m tests.fuzz_rooms $(or $(FUZZ),100000)
+fuzz-rooms: .venv/.has-test ## spoilt bytes, FUZZ for each room that reads what strangers wrote (1000000; 15 min)
+	@nice $(BIN)/python -m tests.fuzz_rooms $(or $(FUZZ),1000000)
 
 sizes: .venv/.has-test ## what an hour of samples costs, exact and bounded, beside JSON, msgpack and deflate (1 min)
 	@nice $(BIN)/python -m tests.sample_sizes
@@ -88,12 +88,12 @@ guard-mutants: .venv/.has-test ## change the guard in one place at a time: does 
 elm-emulator: .venv/.has-test ## the ELM327 driver against ELM327-emulator, in an environment of its own (non-commercial licence)
 	@$(BIN)/python -m tests.elm_emulator
 
-hil: .venv/.has-test ## every scenario of the bench where it can run, into out/hil.xml (8 min); ARGS as in python -m hil run
+hil: .venv/.has-test ## every scenario of the bench where it can run, into out/hil.xml (10 min); ARGS as in python -m hil run
 	@sh .ci/need tests
 	@mkdir -p out
 	@$(BIN)/python -m hil run all --junit out/hil.xml $(ARGS)
 
-hil-awake: .venv/.has-test ## plant a defect for each fault of the bench: does it turn red?
+hil-awake: .venv/.has-test ## plant a defect for each fault of the bench: does it turn red? (10 min)
 	@$(BIN)/python -m tests.hil_defects $(ARGS)
 
 hil-qemu: .venv/.has-test ## drivers and scenarios on real controllers, emulated in QEMU (5 min)
@@ -121,7 +121,11 @@ fleet-demo: .venv/.has-test ## 200 terminals for a minute, a receiver and the br
 fleet-rabbitmq: .venv/.has-test ## the same with three nodes of RabbitMQ, one of them killed (3 min; needs Debian's rabbitmq-server)
 	@$(BIN)/python -m hil fleet --engine rabbitmq --terminals 200 --minutes 1 --rate 300 --kill node2@15 --kill 1@25 --forge 20 $(ARGS)
 
-rabbitmq: .venv/.has-test ## the daemon against RabbitMQ's strict MQTT 3.1.1 (40 s; needs Debian's rabbitmq-server)
+technician: .venv/.has-test ## from a bare box to a proven installation, by commands and in Chromium, timed (3 min); ARGS as --shipped
+	@sh .ci/need tests
+	@$(BIN)/python -m tests.technician $(ARGS)
+
+rabbitmq: .venv/.has-test ## daemon, receiver and terminals' permissions against RabbitMQ (2 min; needs Debian's rabbitmq-server)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rabbitmq
 
 powercut: .venv/.has-test ## the power goes 11400 times: at any writing call, at any write of the disk (15 min); ARGS as --seed 2
@@ -132,10 +136,21 @@ powercut: .venv/.has-test ## the power goes 11400 times: at any writing call, at
 powercut-awake: .venv/.has-test ## plant defects in the agent: does a power cut show each?
 	@$(BIN)/python -m tests.powercut_defects $(ARGS)
 
+powercut-flash: .venv/.has-test ## the power goes at every call with which a bundle comes into force; ARGS as --cuts 100
+	@nice $(BIN)/python -m tests.powercut_flash $(ARGS)
+
 powercut-block: .venv/.has-test ## power cuts at any write of the disk, thousands, in a kernel that comes along (5 min)
 	@sh .ci/need tests
 	@mkdir -p out
 	@nice $(BIN)/python -m tests.power_cuts $(ARGS)
+
+deb: ## Debian packages for this machine's architecture, into out/ (2 min)
+	@sh .ci/need build
+	@sh config/debian/build
+
+deb-test: .venv/.has-test ## the packages built twice, then installed, used, upgraded and purged in a Debian of their own (root; 6 min)
+	@sh .ci/need deb
+	@nice $(BIN)/python -m tests.debian
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

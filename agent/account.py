@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from agent.binding import Tie
 from agent.bounds import bounds_of
 from agent.clock import Stamp
 from agent.codec import Record
 from agent.columns import encode_columns
+from agent.contrast import Differed
 from agent.core import Calibration, Event, Sample
 from agent.ledger import Ledger
 from agent.resume import Left
@@ -40,8 +42,11 @@ DIGITS = {
 class Account:
     """Turns what happened into records, through the ledger. Everything it returns must be kept, in order, in one go."""
 
-    def __init__(self, ledger: Ledger, rule: Samples, rules_id: str, bounds: Bounds | None = None) -> None:
-        """`bounds`: how far samples may lie from what was measured; None: they are exact."""
+    def __init__(
+        self, ledger: Ledger, rule: Samples, rules_id: str, bounds: Bounds | None = None, tie: Tie | None = None
+    ) -> None:
+        """`bounds`: how far samples may lie from what was measured; None: exact. `tie`: the box's binding, if any."""
+        self._tie = Tie() if tie is None else tie
         self._ledger = ledger
         self._rule = rule
         self._bounds = bounds
@@ -77,7 +82,7 @@ class Account:
         """A drive begins, something happens in it, or it ends."""
         match moment:
             case TripStarted():
-                records = self._ledger.number("trip_start", t_us, {"start_us": moment.start_us})
+                records = self._ledger.number("trip_start", t_us, {"start_us": moment.start_us, **self._tie.started()})
                 self._trip_seq = records[0].seq
                 self._chunk = _unbroken([sample for sample in self._before if sample.at_us > moment.start_us])
                 return records
@@ -85,6 +90,9 @@ class Account:
                 return self._ledger.number("event", t_us, self._event(event, None if trip is None else self._trip_seq))
             case TripEnded(_, summary):
                 return self._end(summary, t_us)
+            case Differed(trip):
+                body = {"trip": None if trip is None else self._trip_seq, "shadow": moment.body()}
+                return self._ledger.number("config", t_us, body)
 
     def sample(self, sample: Sample) -> list[Record]:
         """A second of the drive; a record when the chunk is full."""
@@ -112,15 +120,19 @@ class Account:
         trip = {"trip": self._trip_seq, "boot": left.boot}
         columns = self._columns()
         samples = {**trip, **columns} if columns else None
-        return replace(left, samples=samples, trip_end={**trip, "rules": self._rules_id, **interim})
+        return replace(left, samples=samples, trip_end={**trip, **self._of_trip(), **interim})
 
     def _end(self, summary: dict[str, Any], t_us: int) -> list[Record]:
         """The last samples, then the trip's end; the ledger seals it."""
         records = self._close_chunk(t_us)
-        records += self._ledger.number("trip_end", t_us, {"trip": self._trip_seq, "rules": self._rules_id, **summary})
+        records += self._ledger.number("trip_end", t_us, {"trip": self._trip_seq, **self._of_trip(), **summary})
         self._trip_seq = None
         self._before.clear()
         return records
+
+    def _of_trip(self) -> dict[str, Any]:
+        """What stands in every end of a trip beside its summary."""
+        return {"rules": self._rules_id, **self._tie.ended()}
 
     def _is_full(self, sample: Sample) -> bool:
         """The chunk is long enough, or a second is missing before this sample."""

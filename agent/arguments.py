@@ -76,7 +76,7 @@ def map_of(named: Path | None, chosen: "Settings") -> Path:
 
 
 def machine(asked: argparse.Namespace) -> "Settings":
-    """This terminal's settings: --config, else the machine's file."""
-    from agent import settings_file  # noqa: PLC0415  (as in cli.py: only when asked)
+    """This terminal's settings: --config, else the machine's file; the bundle in force; --set."""
+    from agent import slot_settings  # noqa: PLC0415  (as in cli.py: only when asked)
 
-    return settings_file.load(asked.config or settings_file.MACHINE_FILE, asked.sets)
+    return slot_settings.machine(asked.config, asked.sets).settings

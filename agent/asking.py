@@ -124,6 +124,12 @@ class Asking:
         waits = [(line.diagnosis.wake_us() - now_us) / 1e6 for line in self.lines]
         return max(0.0, min([most_s, *waits]))
 
+    def renew(self, now_us: int) -> dict[str, str]:
+        """Ask every unit again who it is and what it has, as soon as that may be; of each line why it is silent."""
+        for line in self.lines:
+            line.diagnosis.poller.renew(now_us)
+        return {line.name: line.diagnosis.silence.reason for line in self.lines}
+
     def health(self, now_us: int) -> dict[str, Any]:
         """Of each line why it is silent, who answers, and what was counted."""
         return {line.name: line.diagnosis.health(now_us) | {"transport": line.device.counters()} for line in self.lines}

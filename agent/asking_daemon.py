@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent import spool, trips
 from agent.errors import InputError, UsageError
+from agent.install import Install
 from agent.requests import Contest, Erase, Request, RequestError
 
 ANSWER_S = 15.0
@@ -34,6 +35,11 @@ def erase(state_dir: Path, trip: int, *, is_sure: bool) -> int:
             print("nothing was erased")
             return 1
     return _ask(state_dir, Erase(trip))
+
+
+def certify(state_dir: Path, said: Install) -> int:
+    """An installation is certified by the terminal itself. 0: it is, or will be. InputError: refused, says why."""
+    return _ask(state_dir, said)
 
 
 def _ask(state_dir: Path, request: Request, wait_s: float = ANSWER_S) -> int:

@@ -16,15 +16,19 @@ NOTE_NAME = "awake.json"
 
 def run(settings: Settings, seconds: float) -> int:
     """The command; 0 seconds end it. SettingsError, StorageError."""
-    path = Path(settings.device.state_dir) / NOTE_NAME
-    now = clock.stamp()
+    write(Path(settings.device.state_dir), seconds)
+    print(f"awake for {seconds:.0f} s" if seconds else "it may sleep again")
+    return 0
+
+
+def write(state_dir: Path, seconds: float) -> None:
+    """The note that holds for so long from now on. StorageError."""
+    path, now = state_dir / NOTE_NAME, clock.stamp()
     note = {"kernel": now.kernel, "until_us": now.boot_us + round(seconds * 1e6)}
     try:
         path.write_text(json.dumps(note), encoding="ascii")
     except OSError as why:
         raise StorageError(f"{path}: cannot be written: {why.strerror}; as which user does tbox run?") from None
-    print(f"awake for {seconds:.0f} s" if seconds else "it may sleep again")
-    return 0
 
 
 def left_s(state_dir: Path) -> float:

@@ -22,8 +22,8 @@ PART_BYTES = 60_000
 """Of the ring in one part, before it is deflated: incompressible it still fits into 64 KiB."""
 
 SLICES_AT_ONCE = 4
-PARTS_AT_ONCE = 8
-"""So much is deflated, or numbered, in one turn of the loop."""
+PARTS_AT_ONCE = 2
+"""So much is deflated, or numbered, in one turn of the loop: a few milliseconds."""
 
 LEVEL = 6
 HEAD_KEY = 0
@@ -85,15 +85,18 @@ class _Piece:
 
 
 class Capture:
-    """One at a time. What `step` returns must be kept in one go."""
+    """One at a time. What `step` returns must be kept in one go.
+
+    `packed_bytes`: of what is held, deflated; `is_held_back`: as `begin` was told.
+    """
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._todo: list[bytes] = []
         self._pieces: dict[int, _Piece] = {}
         self._tail = bytearray()
-        self._key = self._tail_us = self._bytes = self._before_bytes = 0
-        self._is_told, self._is_full = True, False
+        self._key = self._tail_us = self.packed_bytes = self._before_bytes = 0
+        self._is_told, self._is_full, self.is_held_back = True, False, False
         self._changes = Changes()
         self.head: Head | None = None
         """None: nothing is being caught."""
@@ -114,10 +117,13 @@ class Capture:
         self._changes.is_cleared = bool(rows) and self.head is None
         return self
 
-    def begin(self, head: Head, now_us: int, slices: Iterable[bytes]) -> None:
-        """A crash may have begun: this is what the ring holds of before, in slices of whole records."""
+    def begin(self, head: Head, now_us: int, slices: Iterable[bytes], *, is_held_back: bool = False) -> None:
+        """A crash may have begun: this is what the ring holds of before, in slices of whole records.
+
+        `is_held_back`: nothing goes to flash before it is sure.
+        """
         self._drop()
-        self.head = head
+        self.head, self.is_held_back = head, is_held_back
         head.until_us = head.blow_us + self._rule.after_us
         self._todo = [part for one in slices for part in ([one] if len(one) <= PART_BYTES else cut(one, PART_BYTES))]
         self._key, self._tail_us = len(self._todo) + 1, now_us
@@ -151,12 +157,12 @@ class Capture:
         self._is_told = False
         return self.head.part - 1
 
-    def around(self, from_us: int) -> bytes:
-        """What is held and not numbered yet, from about this time on."""
+    def around(self, from_us: int) -> list[bytes]:
+        """What is held and not numbered yet, from about this time on, in pieces of whole records."""
         pieces = [self._pieces[key].raw for key in sorted(self._pieces)]
         held = [raw for raw in (*self._todo, *pieces, bytes(self._tail)) if raw]
         first = max((i for i, raw in enumerate(held) if first_us(raw) <= from_us), default=0)
-        return b"".join(held[first:])
+        return held[first:]
 
     def is_due(self, now_us: int) -> bool:
         """Whether it is over: nothing more belongs to it."""
@@ -174,12 +180,25 @@ class Capture:
         if self.head is not None and not self._is_told:
             self._changes.rows.append((HEAD_KEY, pack(msgspec.to_builtins(self.head, builtin_types=(bytes,)))))
             self._is_told = True
+        return self._take_changes(), parts
+
+    def _take_changes(self) -> Changes:
+        """What is to be kept now; of what is held back only that earlier rows go."""
         changes, self._changes = self._changes, Changes()
-        return changes, parts
+        if not self._is_unsure_and_held:
+            return changes
+        self._changes.rows = changes.rows
+        return Changes(is_cleared=changes.is_cleared)
+
+    @property
+    def _is_unsure_and_held(self) -> bool:
+        """Nothing of it is on flash."""
+        return self.is_held_back and self.head is not None and self.head.event is None
 
     def _drop(self) -> None:
-        self._changes = Changes(is_cleared=self.head is not None or self._changes.is_cleared)
-        self._todo, self._pieces, self._tail, self._bytes = [], {}, bytearray(), 0
+        is_any_there = self.head is not None and not self._is_unsure_and_held
+        self._changes = Changes(is_cleared=is_any_there or self._changes.is_cleared)
+        self._todo, self._pieces, self._tail, self.packed_bytes = [], {}, bytearray(), 0
 
     def _pack_old(self) -> None:
         """Some slices of what was before; the newest are the most worth, so the oldest go without room."""
@@ -202,11 +221,11 @@ class Capture:
         """A row of its own; False, and said so, where there is no room."""
         assert self.head is not None
         packed = zlib.compress(raw, LEVEL)
-        if self._bytes + len(packed) > most_bytes:
+        if self.packed_bytes + len(packed) > most_bytes:
             self._is_told &= self.head.is_capped
             self.head.is_capped = True
             return False
-        self._bytes += len(packed)
+        self.packed_bytes += len(packed)
         self._pieces[key] = _Piece(raw, packed)
         self._changes.rows.append((key, packed))
         return True

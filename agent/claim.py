@@ -15,6 +15,7 @@ from agent.codec import Record
 from agent.core import Core
 from agent.dating import Dating, Moment
 from agent.dossier import Dossier, dossier
+from agent.exhibits import AtHand, Film, Note, films_of, notes_on
 from agent.finding import Report
 from agent.resume import rotation_of
 from agent.settings import Ring, Settings
@@ -60,10 +61,19 @@ class Claim:
     identity: Mapping[str, Any]
     proof: Report
     public: bytes | None
+    films: tuple[Film, ...]
+    notes: tuple[Note, ...]
 
 
-def gather(records: Sequence[Record], number: int | None, settings: Settings, vehicle: Table, proof: Report) -> Claim:
-    """Of this event; None: the only one with evidence. InputError: there is none, or several."""
+def gather(
+    records: Sequence[Record],
+    number: int | None,
+    settings: Settings,
+    vehicle: Table,
+    proof: Report,
+    at_hand: AtHand | None = None,
+) -> Claim:
+    """Of this event; None: the only one with evidence. InputError: none, or several. `at_hand`: clips to check."""
     told = dossier(records, number)
     by_seq = {record.seq: record for record in records}
     refs: Mapping[str, int] = next(
@@ -87,6 +97,8 @@ def gather(records: Sequence[Record], number: int | None, settings: Settings, ve
         identity=dict(seal.body) if seal is not None else {},
         proof=proof,
         public=_public(records),
+        films=tuple(films_of(told.event, told.boot, told.blow_us, records, at_hand)),
+        notes=tuple(notes_on(told.event.seq, records, dating)),
     )
 
 

@@ -4,10 +4,13 @@ A request is read, looked up in the store by the writer, numbered, and answered 
 its file goes, so a restart begins it again.
 """
 
-from agent import erasure, retention
+from collections.abc import Callable
+
+from agent import erasure, install, retention
 from agent.clock import Reading
 from agent.codec import Record
 from agent.delivery import Delivery
+from agent.install import Facts, Install, RefusedError
 from agent.ledger import Ledger
 from agent.requests import Answer, Contest, Erase, Request
 from agent.spool import Spool
@@ -19,8 +22,9 @@ RETAIN_EVERY_US = 600_000_000
 class Clerk:
     """Once a second `turn`; what it returns must be kept."""
 
-    def __init__(self, spool: Spool, ledger: Ledger, delivery: Delivery) -> None:
-        self._spool, self._ledger, self._delivery = spool, ledger, delivery
+    def __init__(self, spool: Spool, ledger: Ledger, delivery: Delivery, facts: Callable[[int], Facts]) -> None:
+        """`facts`: what this terminal knows of itself at a boot time, for a certificate."""
+        self._spool, self._ledger, self._delivery, self._facts = spool, ledger, delivery, facts
         self._asked: tuple[str, Request] | None = None
         self._upto: int | None = None
         self._retain_us = 0
@@ -46,6 +50,8 @@ class Clerk:
                 self._delivery.ask(name, lambda store: erasure.contested(store, event, name))
             case (name, Erase(trip)):
                 self._delivery.ask(name, lambda store: erasure.of_trip(store, trip))
+            case (name, Install()):
+                self._delivery.ask(name, lambda store: install.asked(store, name))
 
     def _decide(self, name: str, request: Request, found: object, now_us: int) -> list[Record]:
         """Number what it makes, or say why not."""
@@ -53,6 +59,8 @@ class Clerk:
         if isinstance(request, Contest) and found == erasure.FREE:
             body = {"command": "contest", "event": request.event, "text": request.text, "request": name}
             records = [*self._ledger.number("command", now_us, body), self._ledger.seal(now_us)]
+        elif isinstance(request, Install) and found == install.FREE:
+            return self._certify(name, request, now_us)
         elif isinstance(found, list):
             records = self._ledger.gaps(now_us, found)
         elif found == erasure.NOTED:
@@ -60,6 +68,17 @@ class Clerk:
         else:
             self._answer(is_done=False, text=str(found))
         self._upto = records[-1].seq if records else None
+        return records
+
+    def _certify(self, name: str, said: Install, now_us: int) -> list[Record]:
+        """The `install` record and its seal; none where the car says another thing than the technician."""
+        try:
+            body = install.body_of(said, self._facts(now_us), name)
+        except RefusedError as why:
+            self._answer(is_done=False, text=str(why))
+            return []
+        records = [*self._ledger.number("install", now_us, body), self._ledger.seal(now_us)]
+        self._upto = records[-1].seq
         return records
 
     def _finish(self) -> None:
@@ -71,6 +90,8 @@ class Clerk:
             case Erase(trip):
                 self._delivery.uplink.reread()
                 self._answer(is_done=True, text=f"trip {trip} is erased here; what was sent before is elsewhere")
+            case Install():
+                self._answer(is_done=True, text="the installation stands in the account, sealed by this terminal")
 
     def _answer(self, *, is_done: bool, text: str) -> None:
         assert self._asked is not None

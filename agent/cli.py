@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import __version__, cli_install, cli_key
-from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, machine, map_of
+from agent import __version__, cli_ask, cli_bundle, cli_flash, cli_install, cli_key, cli_service, cli_yard
+from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, map_of
 from agent.cli_trips import add_trips
 from agent.errors import TboxError
 
@@ -40,7 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     cli_install.add_vehicle(commands)
     cli_install.add_doctor(commands)
     cli_install.add_awake(commands)
+    cli_ask.add_ask(commands)
+    cli_service.add_service(commands)
     cli_key.add_key(commands)
+    cli_bundle.add_bundle(commands)
+    cli_yard.add_pair(commands)
+    cli_yard.add_install(commands)
+    cli_flash.add_flash(commands)
     return parser
 
 
@@ -54,9 +60,9 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from agent import run
+    from agent import start
 
-    return run.run(machine(asked), asked.recorded)
+    return start.start(asked.config, asked.sets, asked.recorded)
 
 
 def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -67,13 +73,24 @@ def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_inputs(parser)
     add_settings(parser)
     parser.add_argument("--fixes", action="store_true", help="also tell every GNSS epoch")
+    parser.add_argument(
+        "--candidate",
+        type=Path,
+        metavar="FILE",
+        help="rules ([detect.*] tables) to run beside: what they would have told otherwise",
+    )
     parser.add_argument("--json", metavar="-|FILE", help="JSON Lines to stdout or a file; without it a summary")
 
 
 def _replay(asked: argparse.Namespace) -> int:
+    from msgspec import structs
+
     from agent import maps, replay, settings_file
+    from agent.settings import Shadow
 
     chosen = settings_file.load(asked.config, asked.sets)
+    if asked.candidate is not None:
+        chosen = structs.replace(chosen, shadow=Shadow(rules=str(asked.candidate)))
     table = maps.load(map_of(asked.vehicle, chosen))
     return replay.run(asked.inputs, chosen, table, form=asked.format, fixes=asked.fixes, json_to=asked.json)
 
@@ -103,6 +120,12 @@ def _add_report(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
     parser.add_argument(
         "--event", type=int, metavar="SEQ", help="instead, the page of this crash, from the evidence among the records"
+    )
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        metavar="PATH",
+        help="with --event: the camera's clip, or its folder, held against its hash",
     )
     add_inputs(parser)
     add_settings(parser)
@@ -140,6 +163,10 @@ def _add_config(commands: "Commands[argparse.ArgumentParser]") -> None:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     check = add(verbs, "check", "is this file good?", _config_check)
     show = add(verbs, "show", "every effective value and where it comes from", _config_show)
+    diff = add(verbs, "diff", "what a bundle, or another settings file, would change here", _config_diff)
+    diff.add_argument("what", type=Path, metavar="BUNDLE|FILE")
+    diff.add_argument("--json", action="store_true", help="for scripts")
+    add_settings(diff)
     add(verbs, "schema", "JSON Schema of the settings", _config_schema)
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the machine's file")
     add_settings(show)
@@ -156,6 +183,12 @@ def _config_show(asked: argparse.Namespace) -> int:
     from agent import config_command
 
     return config_command.show(asked.config, asked.sets, json=asked.json)
+
+
+def _config_diff(asked: argparse.Namespace) -> int:
+    from agent import config_diff
+
+    return config_diff.diff(asked.what, asked.config, asked.sets, json=asked.json)
 
 
 def _config_schema(asked: argparse.Namespace) -> int:  # noqa: ARG001  (every command is called alike)

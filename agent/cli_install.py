@@ -33,6 +33,7 @@ def add_vehicle(commands: "Commands[argparse.ArgumentParser]") -> None:
 def add_doctor(commands: "Commands[argparse.ArgumentParser]") -> None:
     """`tbox doctor`."""
     parser = add(commands, "doctor", "is this box well installed? one PASS, FAIL or SKIP line each", _doctor)
+    parser.add_argument("--steps", action="store_true", help="for a program that shows it: JSON Lines while it goes on")
     _add_listening(parser)
 
 
@@ -92,4 +93,4 @@ def _awake(asked: argparse.Namespace) -> int:
 def _doctor(asked: argparse.Namespace) -> int:
     from agent import doctor
 
-    return doctor.doctor(machine(asked), asked.seconds, as_json=asked.json)
+    return doctor.doctor(machine(asked), asked.seconds, as_json=asked.json, as_steps=asked.steps)

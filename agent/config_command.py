@@ -1,14 +1,12 @@
-"""`tbox config`: is a settings file right, what is in effect and who says so, and the JSON Schema."""
+"""`tbox config`: is a settings file right, what is in effect and who says so, what would change, the JSON Schema."""
 
 import json as json_text
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from agent import broker, maps
+from agent import broker, maps, slot_settings
+from agent.difference import leaves, toml
 from agent.errors import SettingsError
 from agent.settings import Settings, to_json_schema
 from agent.settings_error import dotted
@@ -19,8 +17,8 @@ def check(path: Path | None) -> int:
     """Say that this file (else the machine's) is good, and so are the files it names. SettingsError when not."""
     path = path or MACHINE_FILE
     loaded = read(path)
-    _check_files(loaded.settings)
-    own = sum(loaded.origin(key) != "default" for key, _ in _leaves(loaded))
+    check_files(loaded.settings)
+    own = sum(loaded.origin(key) != "default" for key, _ in leaves(loaded.settings))
     print(f"{path}: good; it sets {own} values, the others are the defaults")
     return 0
 
@@ -29,9 +27,11 @@ def show(path: Path | None, sets: Sequence[str], *, json: bool) -> int:
     """Every effective value with its origin, as TOML with comments or as JSON {key: {value, origin}}."""
     if path is None and MACHINE_FILE.exists():
         path = MACHINE_FILE
-    loaded = read(path, sets)
+    loaded, why_alone = (read(None, sets), "") if path is None else slot_settings.machine_or_alone(path, sets)
+    if why_alone:
+        print(f"tbox: without the bundle in force, if there is one: {why_alone}", file=sys.stderr)
     if json:
-        told = {dotted(key): {"value": value, "origin": loaded.origin(key)} for key, value in _leaves(loaded)}
+        told = {dotted(key): {"value": value, "origin": loaded.origin(key)} for key, value in leaves(loaded.settings)}
         print(json_text.dumps(told, indent=2, ensure_ascii=False))
         return 0
     if path is None:
@@ -47,7 +47,7 @@ def schema() -> int:
     return 0
 
 
-def _check_files(settings: Settings) -> None:
+def check_files(settings: Settings) -> None:
     """Use every named file as the daemon would: recordings, vehicle map, password, certificates."""
     for recording in settings.recording.paths:
         try:
@@ -57,6 +57,10 @@ def _check_files(settings: Settings) -> None:
     maps.load(Path(settings.vehicle.map))
     broker.read_password(settings.mqtt)
     broker.make_context(settings.mqtt)
+    if settings.shadow.rules:
+        from agent import shadow  # noqa: PLC0415  (few have candidate rules)
+
+        shadow.load(Path(settings.shadow.rules), settings)
     if settings.camera.login_file:
         from drivers.camera_plan import LoginError, read_login  # noqa: PLC0415  (few have one)
 
@@ -69,14 +73,14 @@ def _check_files(settings: Settings) -> None:
 def _lines(loaded: Loaded) -> Iterator[str]:
     """TOML that gives the same settings again; each value's origin stands behind it."""
     table: Key = ()
-    for key, value in _leaves(loaded):
+    for key, value in leaves(loaded.settings):
         if len(key) == 1:
             yield f"\n# no [[{key[0]}]]"
             continue
         if key[:-1] != table:
             table = key[:-1]
             yield from _head(table)
-        yield f"{f'{key[-1]} = {_toml(value)}':<40}  # {loaded.origin(key)}"
+        yield f"{f'{key[-1]} = {toml(value)}':<40}  # {loaded.origin(key)}"
 
 
 def _head(table: Key) -> Iterator[str]:
@@ -84,25 +88,3 @@ def _head(table: Key) -> Iterator[str]:
     name = ".".join(str(part) for part in table if not isinstance(part, int))
     yield ""
     yield f"[[{name}]]" if isinstance(table[-1], int) else f"[{name}]"
-
-
-def _toml(value: Any) -> str:
-    """A value in TOML: as in JSON, but for inline tables."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json_text.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    return json_text.dumps(value, ensure_ascii=False)
-
-
-def _leaves(loaded: Loaded) -> Iterator[tuple[Key, Any]]:
-    """Every key and its value, in the order of the shipped file; a list of tables that is empty is one leaf."""
-    yield from _below((), msgspec.to_builtins(loaded.settings))
-
-
-def _below(above: Key, data: Any) -> Iterator[tuple[Key, Any]]:
-    inner = data.items() if isinstance(data, dict) else enumerate(data)
-    for name, value in inner:
-        key = (*above, name)
-        if (isinstance(value, dict) and name != "options") or (name == "can" and value):
-            yield from _below(key, value)
-        else:
-            yield key, value

@@ -154,6 +154,12 @@ class Core:
         lib.tbox_snapshot(self._core, out)
         return _sample(at_us, out[0])
 
+    def told_us(self) -> tuple[int | None, ...]:
+        """When each catalogue signal was told last, on the inputs' axis; None: never. In the order of drivers.batch."""
+        out = ffi.new("int64_t[]", len(SIGNALS))
+        lib.tbox_told(self._core, out)
+        return tuple(map(_moment, out))
+
     def counters(self) -> dict[str, Any]:
         """Frames conserved: frames_in = decoded + unmapped + rejected by reason; values and judgements by reason."""
         out = ffi.new("tbox_counters_t *")

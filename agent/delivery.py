@@ -2,14 +2,19 @@
 
 import logging
 import select
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
-from agent.exchange import Action, Confirm, Connect, Drop, Keep, Publish, Reopen, Want
+from agent.exchange import Action, Answer, Confirm, Connect, Drop, Keep, LinkUp, Message, Publish, Reopen, Want
 from agent.ledger import Loss
 from agent.mqtt import Link
 from agent.recordfile import keeping
 from agent.uplink import Uplink
 from agent.writer import Question, Writer
+
+MESSAGES_MAX = 32
+"""Messages for others than the uplink, such as commands, that wait to be looked at; more are dropped and counted."""
 
 log = logging.getLogger("tbox")
 
@@ -23,7 +28,10 @@ class Delivery:
         """What the link said last, in one sentence."""
         self.synced_upto = -1
         """All that was numbered by this start up to here is on flash."""
-        self._asked: dict[str, Want] = {}
+        self._asked: dict[tuple[str, int], Want] = {}
+        self.messages: deque[Message] = deque()
+        """What came down and is no receipt; whoever handles it takes it away."""
+        self.links = self.messages_dropped = 0
         self._answers: dict[str, Any] = {}
 
     @property
@@ -48,9 +56,9 @@ class Delivery:
     def news(self) -> list[Loss]:
         """What the writer did since the last turn, handed to the uplink; what it had to drop. Raises its failure."""
         news = self.writer.take()
-        for (lane, after_seq, limit), rows in news.fetched:
-            want = self._asked.pop(lane, None)
-            if want == (lane, after_seq, limit) and any(now.after_seq == after_seq for now in self._wants(lane)):
+        for request, rows in news.fetched:
+            want = self._asked.pop(request[:2], None)
+            if want == request and any(now[:2] == request[:2] for now in self.uplink.wants()):
                 self.uplink.offer(want, rows)
         if news.is_reopened:
             self.uplink.reopened()
@@ -69,12 +77,14 @@ class Delivery:
 
     def tell(self, now_s: float) -> None:
         """Hear the link, do what the uplink decides."""
-        for sentence in self.uplink.hear(now_s, self.link.answers()):
+        answers = self.link.answers()
+        self._sort(answers)
+        for sentence in self.uplink.hear(now_s, answers):
             log.info("%s", sentence)
             self.said = sentence
         for want in self.uplink.wants():
-            if want.lane not in self._asked:
-                self._asked[want.lane] = want
+            if want[:2] not in self._asked:
+                self._asked[want[:2]] = want
                 self.writer.fetch(*want)
         for action in self.uplink.step(now_s):
             self._do(action)
@@ -83,6 +93,18 @@ class Delivery:
         """Write what waits, leave the broker."""
         self.writer.close()
         self.link.close()
+
+    def _sort(self, answers: Iterable[Answer]) -> None:
+        """Put aside what is not the uplink's; count connections."""
+        for answer in answers:
+            match answer:
+                case LinkUp():
+                    self.links += 1
+                case Message(name) if name != "receipt":
+                    if len(self.messages) < MESSAGES_MAX:
+                        self.messages.append(answer)
+                    else:
+                        self.messages_dropped += 1
 
     def _do(self, action: Action) -> None:
         """One thing that the uplink decided."""
@@ -99,7 +121,3 @@ class Delivery:
                 self.link.drop(reason)
             case Keep(receipt):
                 self.writer.ask("", keeping(receipt))
-
-    def _wants(self, lane: str) -> list[Want]:
-        """What the uplink wants of this lane now."""
-        return [want for want in self.uplink.wants() if want.lane == lane]

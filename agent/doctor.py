@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,31 +15,37 @@ from agent.checkup import Check
 from agent.errors import TboxError
 from agent.fitting import best
 from agent.gathering import Gathered, gather
-from agent.key import KEY_NAME, load_or_make
-from agent.key_files import handovers_in
+from agent.key import KEY_NAME, device_of
+from agent.key_chain import Chain, chain_of
+from agent.key_files import handovers_in, place_of
 from agent.roundtrip import send
 from agent.settings import Settings
 from agent.store import STORE_NAME, DamagedError, read_reserve
-from agent.tap import progress
+from agent.tap import progress, step_lines
 
 PROBE_BYTES = 4096
 MOVES_MPS = 0.5
 
 
-def doctor(settings: Settings, seconds: float, *, as_json: bool) -> int:
-    """The command. 0: nothing fails; 1: something does, a device or a broker that is not there too. SettingsError."""
-    tell = progress()
+def doctor(settings: Settings, seconds: float, *, as_json: bool, as_steps: bool = False) -> int:
+    """The command. 0: nothing fails; 1: something does, a device or a broker that is not there too. SettingsError.
+
+    `as_steps`: JSON Lines while it goes on, {"step": words} and {"check": ...} each as it is known.
+    """
+    tell = step_lines() if as_steps else progress()
     table = maps.load(Path(settings.vehicle.map))
+    checks: list[Check] = []
     try:
-        gathered = gather(settings, table, seconds, tell)
-        tell("calling the broker, looking at the terminal")
-        checks = [*car(settings, gathered), *terminal(settings, has_gnss=bool(gathered.hearing.fixes))]
+        for check in _verdicts(settings, gather(settings, table, seconds, tell), tell):
+            checks.append(check)
+            if as_steps:
+                print(json.dumps({"check": asdict(check)}, ensure_ascii=False), flush=True)
     finally:
         tell("")
     failures = sum(check.verdict == "FAIL" for check in checks)
-    if as_json:
+    if as_json and not as_steps:
         print(json.dumps({"checks": [asdict(check) for check in checks], "failed": failures}, ensure_ascii=False))
-    else:
+    elif not as_steps:
         print("\n".join(lines(checks)))
     return 1 if failures else 0
 
@@ -53,6 +59,13 @@ def lines(checks: list[Check]) -> Iterator[str]:
 
 
 # ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def _verdicts(settings: Settings, gathered: Gathered, tell: Callable[[str], None]) -> Iterator[Check]:
+    """All of them, the car's first."""
+    yield from car(settings, gathered)
+    tell("calling the broker, looking at the terminal")
+    yield from terminal(settings, has_gnss=bool(gathered.hearing.fixes))
 
 
 def car(settings: Settings, gathered: Gathered) -> Iterator[Check]:
@@ -110,17 +123,12 @@ def terminal(settings: Settings, *, has_gnss: bool) -> Iterator[Check]:
 
 
 def _broker(settings: Settings, folder: Path) -> Iterator[Check]:
-    """There and back, and what the platform says."""
-    device, why = settings.device.name, ""
+    """The key that gives the name; there and back under it, and what the platform says."""
+    found, told = _key(settings, folder)
+    yield told
+    device = settings.device.name or found
     if not device:
-        try:
-            device, why = _device(folder)
-        except TboxError as fault:
-            words, _, fix = str(fault).partition("; ")
-            yield checkup.failed("device key", words, fix)
-            why = "without the device key this terminal has no name"
-    if not device:
-        yield from (checkup.skipped(name, why) for name in ("broker", "receipt"))
+        yield from (checkup.skipped(name, "without a key this terminal has no name") for name in ("broker", "receipt"))
         return
     confirm = settings.uplink.confirm
     trip = send(settings.mqtt, device, wants_receipt=confirm == "receipt", memory=folder / "broker.json")
@@ -134,19 +142,28 @@ def _broker(settings: Settings, folder: Path) -> Iterator[Check]:
     yield checkup_terminal.check_receipt(trip.receipt, confirm=confirm, made=made)
 
 
-def _device(folder: Path) -> tuple[str, str]:
-    """The id of the device whose key is there, or why it is not known. SettingsError, StorageError.
+def _key(settings: Settings, folder: Path) -> tuple[str, Check]:
+    """The id of the device whose key is in force, empty: not known; and what is to be said of the key.
 
     A key is not made here: it would belong to whoever types this.
     """
-    path = folder / KEY_NAME
+    name = "device key"
     try:
-        if path.exists():
-            key, links = load_or_make(path), handovers_in(folder)
-            return (links[0].device if links else key.device).hex(), ""
+        is_none = not settings.device.key and not (folder / KEY_NAME).exists()
+        place, links = place_of(settings.device.key, folder), handovers_in(folder)
+        chain = chain_of(links[0].device, links) if links else Chain(b"")
+        key = None if is_none else place.find(device_of(chain.publics[-1]) if links else b"", chain.device)
     except OSError as why:
-        return "", f"{folder}: {why.strerror}: only the user who runs tbox may look"
-    return "", "this terminal has no key yet, and so no name: start tbox run once"
+        return "", checkup.skipped(name, f"{folder}: {why.strerror}: only the user who runs tbox may look")
+    except TboxError as fault:
+        words, _, fix = str(fault).partition("; ")
+        return "", checkup.failed(name, words, fix)
+    if key is None and links:
+        fix = "put it back, or move the whole folder away to start as a new device"
+        return "", checkup.failed(name, f"that of device {chain.device.hex()} is not in {place}", fix)
+    if key is None:
+        return "", checkup.skipped(name, f"there is none in {place} yet: tbox run makes it")
+    return key.device.hex(), checkup.passed(name, f"device {key.device.hex()}, key in {place}")
 
 
 def _store(folder: Path) -> Check:

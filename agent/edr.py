@@ -10,7 +10,7 @@ measured is null, never 0.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -36,6 +36,10 @@ CLIP_LEAST_MPS2 = 1.9 * G_MPS2
 WEIGHTLESS_MPS2 = 0.35 * G_MPS2
 FALL_LOOK_US = 1_000_000
 THREE_AXES = 0b111
+MARKS_AT_ONCE = 10
+INPUTS_AT_ONCE = 200
+"""A step of the making feeds so many tenths of a second, or so many inputs one by one."""
+
 BEFORE = {
     "speed_mps": "speed", "gnss_speed_mps": "gnss_speed", "brake": "brake", "throttle_pct": "throttle", "rpm": "rpm",
 }  # fmt: skip
@@ -48,14 +52,45 @@ Sample = tuple[int, Vector]
 Matrix = Sequence[float]
 
 
-def table(raw: bytes, blow_us: int, core: Core, rotation: Matrix | None) -> dict[str, Any]:
-    """The table of a blow. `raw`: records of the ring from 7 s before it; `core`: fresh, it decodes them.
+Columns = dict[str, list[float | None]]
+Making = Generator[None, None, dict[str, Any]]
+
+
+def table(pieces: Iterable[bytes], blow_us: int, core: Core, rotation: Matrix | None) -> dict[str, Any]:
+    """The table of a blow. `pieces`: of the ring, from 7 s before it, whole records; `core`: fresh, it decodes them.
 
     `rotation`: sensor to vehicle, row-major; None: not known. Numbers have three decimals.
     """
-    timed = between(raw, blow_us - LOOK_BACK_US, blow_us + AFTER_US)
-    felt = [sample for t_us, put in timed if put[AT_KIND] == IMU and (sample := _felt(t_us, put)) is not None]
-    before, in_frames = _before(timed, blow_us, core, is_felt=bool(felt))
+    return finished(steps(pieces, blow_us, core, rotation))
+
+
+def finished(making: Making) -> dict[str, Any]:
+    """All steps at once."""
+    while (told := next_of(making)) is None:
+        pass
+    return told
+
+
+def next_of(making: Making) -> dict[str, Any] | None:
+    """One step further; the table when that was the last."""
+    try:
+        next(making)
+    except StopIteration as done:
+        told: dict[str, Any] = done.value
+        return told
+    return None
+
+
+def steps(pieces: Iterable[bytes], blow_us: int, core: Core, rotation: Matrix | None) -> Making:
+    """The same in steps of a few milliseconds: a piece of the ring read, or some of it fed to the core."""
+    timed: list[tuple[int, bytes]] = []
+    felt: list[Sample] = []
+    for piece in pieces:
+        found = between(piece, blow_us - LOOK_BACK_US, blow_us + AFTER_US)
+        timed += found
+        felt += [one for t_us, put in found if put[AT_KIND] == IMU and (one := _felt(t_us, put)) is not None]
+        yield
+    before, in_frames = yield from _before(timed, blow_us, core, is_felt=bool(felt))
     source = "imu" if felt else "vehicle" if in_frames else None
     samples = felt or in_frames
     return {
@@ -70,36 +105,42 @@ def table(raw: bytes, blow_us: int, core: Core, rotation: Matrix | None) -> dict
 
 def _before(
     timed: Sequence[tuple[int, bytes]], blow_us: int, core: Core, *, is_felt: bool
-) -> tuple[dict[str, list[float | None]], list[Sample]]:
+) -> Generator[None, None, tuple[Columns, list[Sample]]]:
     """What the core knew every 0.1 s up to the blow; where no sensor is felt, the force that frames told around it."""
-    columns: dict[str, list[float | None]] = {name: [] for name in BEFORE}
+    columns: Columns = {name: [] for name in BEFORE}
     in_frames: list[Sample] = []
     at = 0
-    for mark_us in range(blow_us - BEFORE_US, blow_us + 1, BEFORE_STEP_US):
+    for number, mark_us in enumerate(range(blow_us - BEFORE_US, blow_us + 1, BEFORE_STEP_US)):
         first = at
         while at < len(timed) and timed[at][0] <= mark_us:
             at += 1
         if mark_us < blow_us or is_felt:
             core.feed(b"".join(put for _, put in timed[first:at]))
         else:
-            in_frames += _in_frames(timed[first:at], core)
+            in_frames += yield from _in_frames(timed[first:at], core)
         core.feed(tick(mark_us))
         known = core.snapshot(mark_us)
         for name, signal in BEFORE.items():
             columns[name].append(_rounded(known.value(signal)))
-    return columns, in_frames if is_felt else [*in_frames, *_in_frames(timed[at:], core)]
+        if number % MARKS_AT_ONCE == 0:
+            yield
+    if not is_felt:
+        in_frames += yield from _in_frames(timed[at:], core)
+    return columns, in_frames
 
 
-def _in_frames(timed: Sequence[tuple[int, bytes]], core: Core) -> Iterator[Sample]:
+def _in_frames(timed: Sequence[tuple[int, bytes]], core: Core) -> Generator[None, None, list[Sample]]:
     """The force where frames or single values tell it: each time it changes."""
-    last: Vector | None = None
-    for t_us, put in timed:
+    found: list[Sample] = []
+    for number, (t_us, put) in enumerate(timed, start=1):
         core.feed(put)
         known = core.snapshot(t_us)
         x, y, z = (known.value(axis) for axis in ("accel_x", "accel_y", "accel_z"))
-        if x is not None and y is not None and z is not None and (x, y, z) != last:
-            last = (x, y, z)
-            yield t_us, last
+        if x is not None and y is not None and z is not None and (x, y, z) != (found[-1][1] if found else None):
+            found.append((t_us, (x, y, z)))
+        if number % INPUTS_AT_ONCE == 0:
+            yield
+    return found
 
 
 def _felt(t_us: int, put: bytes) -> Sample | None:
@@ -110,7 +151,9 @@ def _felt(t_us: int, put: bytes) -> Sample | None:
 
 def _delta(samples: Sequence[Sample], blow_us: int, rotation: Matrix | None) -> dict[str, Any]:
     """The change of velocity every 10 ms, and the largest."""
-    flat = [(t_us, _level(force, rotation, _up(samples, blow_us))) for t_us, force in samples]
+    up = _up(samples, blow_us)
+    since = max((at for at, (t_us, _) in enumerate(samples) if t_us <= blow_us), default=0)
+    flat = [(t_us, _level(force, rotation, up)) for t_us, force in samples[since:]]
     curve = list(_integral(flat, blow_us))
     grid = [_at(curve, blow_us + at) for at in range(0, DELTA_US + 1, DELTA_STEP_US)]
     most = [(t_us - blow_us, change) for t_us, change in curve if t_us - blow_us <= MOST_US]

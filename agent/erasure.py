@@ -18,8 +18,10 @@ from agent.ledger import ERASED, Loss, losses_of
 from agent.receipt import Ranges
 from agent.store import PENDING, Reserve, files_set_aside, guarded, write_reserve
 
-OF_A_TRIP = ("trip_start", "samples", "event", "evidence", "trip_end", "dtc", "command")
-"""Kinds that tell of a trip; seals, gaps, clocks and what the terminal says of itself stay."""
+OF_A_TRIP = ("trip_start", "samples", "event", "evidence", "trip_end", "dtc", "command", "config")
+"""Kinds that tell of a trip (`config`: what candidate rules would have told).
+
+Seals, gaps, clocks and what the terminal says of itself stay."""
 
 FREE, NOTED = "free", "noted"
 

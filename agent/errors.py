@@ -35,3 +35,11 @@ class SettingsError(TboxError):
     """A setting, vehicle map, DBC or trust file is wrong; names file, key or line, and the fix."""
 
     exit_code = 78
+
+
+class BundleError(InputError):
+    """A bundle, or a document of its kind, that is not taken; `reason` is one short word, for scripts and records."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason

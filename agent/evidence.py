@@ -2,8 +2,8 @@
 
 The core tells when a crash may have begun; from then on all is caught (agent/capture.py), and numbered when the event
 is. False alarms must not push true evidence out of the store, so evidence has its own bytes a day
-(store.evidence_mb_per_day), which a restart does not give again; what goes beyond is counted, and a seal says so. Pure,
-but for the core it asks.
+(agent/daily.py); what goes beyond is counted, and a seal says so. Alarms that come to nothing have theirs too: once
+they are used up, what is caught waits in memory until it is sure. Pure, but for the core it asks.
 """
 
 from collections import deque
@@ -16,6 +16,7 @@ from agent import edr
 from agent.capture import PART_BYTES, Capture, Changes, Head, Part, Row, Rule
 from agent.codec import Record, decode, pack
 from agent.core import Core, Event
+from agent.daily import Daily
 from agent.impact import impact
 from agent.ledger import Ledger
 from agent.resume import rotation_of
@@ -23,7 +24,6 @@ from agent.settings import Ring, Settings, rules_id
 from agent.setup import RING_FRAME_BYTES
 from agent.vehicle import Table
 
-DAY_US = 86_400_000_000
 MARK_US = 500_000
 MARKS_LONGER_US = 60_000_000
 """How long after a blow it may be judged a crash: marks of the ring are kept so much longer than it is wanted."""
@@ -38,31 +38,6 @@ REFERRED = ("boot", "clock", "calibration", "trip_start")
 """Records that the evidence refers to by their number: who, when, how the sensor sits, which trip."""
 
 LEVEL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-
-class Allowance:
-    """Bytes of evidence in the last 24 hours."""
-
-    def __init__(self, day_bytes: int) -> None:
-        self._day_bytes = day_bytes
-        self._taken: deque[tuple[int, int]] = deque()
-
-    def takes(self, size: int, now_us: int) -> bool:
-        """Whether so many bytes more fit; if so they are counted."""
-        while self._taken and now_us - self._taken[0][0] >= DAY_US:
-            self._taken.popleft()
-        if sum(taken for _, taken in self._taken) + size > self._day_bytes:
-            return False
-        self._taken.append((now_us, size))
-        return True
-
-    def kept(self, now_us: int) -> list[list[int]]:
-        """What a later run must know: how long ago, in microseconds, and the bytes then."""
-        return [[now_us - then, size] for then, size in self._taken if now_us - then < DAY_US]
-
-    def resume(self, now_us: int, kept: Sequence[Sequence[int]], gone_us: int | None) -> None:
-        """Go on from an earlier run that ended `gone_us` ago; None: nobody knows, so it counts as taken just now."""
-        self._taken.extend((now_us - (0 if gone_us is None else ago + gone_us), size) for ago, size in kept)
 
 
 class Evidence:
@@ -80,8 +55,11 @@ class Evidence:
         self._blow_us: int | None = None
         self._refs: dict[str, int] = {}
         self._rotation: tuple[float, ...] | None = LEVEL if settings.imu.mounting == "vehicle" else None
-        self.allowance = Allowance(store.evidence_mb_per_day * 1_000_000)
+        self._making: edr.Making | None = None
+        self.allowance = Daily(store.evidence_mb_per_day * 1_000_000, store.alarms_mb_per_day * 1_000_000)
         self.losses: dict[str, int] = {}
+        self.counters = {"alarms": 0, "alarms_rejected": 0, "alarms_not_written": 0}
+        """Since the start: blows that may have been a crash, those that were none, those that flash was spared of."""
         self.pending: list[Changes] = []
 
     def _note(self, records: Iterable[Record]) -> None:
@@ -111,7 +89,7 @@ class Evidence:
         if capture.head is not None:
             capture.hear(self._core.freeze(alarm.ringed - self._heard), now_us)
             if capture.head.event is None and alarm.blow_us != self._blow_us:
-                capture.reject()
+                self._reject(now_us)
         self._heard = alarm.ringed
         if capture.head is None and alarm.blow_us not in (None, self._blow_us):
             self._begin(alarm.blow_us or 0, now_us)
@@ -125,6 +103,8 @@ class Evidence:
             return []
         if self._capture.head is None:
             self._begin(event.start_us, now_us)
+        assert self._capture.head is not None
+        self._capture.head.about["locked"] = event.locked or self._capture.head.about.get("locked", False)
         first = self._capture.confirm(seq, event.start_us)
         if first == seq:
             return []
@@ -140,7 +120,7 @@ class Evidence:
         self._capture.hear(self._core.freeze(ringed - self._heard), now_us)
         self._heard = ringed
         if head.event is None:
-            self._capture.reject()
+            self._reject(now_us)
         return self._all(now_us)
 
     def recover(self, rows: Sequence[Row], now_us: int) -> list[Record]:
@@ -148,8 +128,8 @@ class Evidence:
         self._capture = Capture.resumed(self._rule, rows)
         head, records = self._capture.head, list[Record]()
         if head is not None and head.event is None:
-            raw = self._capture.around(head.blow_us - self._rule.before_us)
-            body = impact(head, self._table_of(head), raw, self._settings.detect.crash)
+            raw = b"".join(self._capture.around(head.blow_us - self._rule.before_us))
+            body = impact(head, edr.finished(self._table_of(head)), raw, self._settings.detect.crash)
             records = self._ledger.number("event", now_us, body)
             self._capture.confirm(records[0].seq, head.blow_us)
         return records + self._all(now_us)
@@ -168,8 +148,18 @@ class Evidence:
         room = min(
             ringed - since, round(self._settings.ring.before_s * self._settings.ring.frames_per_s) * RING_FRAME_BYTES
         )
-        self._heard = ringed
-        self._capture.begin(Head(self._boot, blow_us, about), now_us, self._slices(self._core.freeze(room)))
+        self._heard, self._making = ringed, None
+        slices, is_spared = self._slices(self._core.freeze(room)), not self.allowance.alarms.has(1, now_us)
+        self._capture.begin(Head(self._boot, blow_us, about), now_us, slices, is_held_back=is_spared)
+        self.counters["alarms"] += 1
+        self.counters["alarms_not_written"] += is_spared
+
+    def _reject(self, now_us: int) -> None:
+        """It was none; what flash took of it counts."""
+        if not self._capture.is_held_back:
+            self.allowance.alarms.count(self._capture.packed_bytes, now_us)
+        self.counters["alarms_rejected"] += 1
+        self._capture.reject()
 
     def _slices(self, ring: bytes) -> Iterator[bytes]:
         """The ring, as far as it is now, cut where it was at the marks, in slices of about a part."""
@@ -184,23 +174,26 @@ class Evidence:
 
     def _mark(self, now_us: int) -> None:
         """Remember how far the ring was, as long as somebody may ask."""
-        if now_us - self._marks[-1][0] >= MARK_US:
+        if now_us - self._marks[-1][0] >= MARK_US or self._heard - self._marks[-1][1] >= PART_BYTES // 2:
             self._marks.append((now_us, self._heard))
         while len(self._marks) > 2 and self._marks[1][0] < now_us - self._rule.before_us - MARKS_LONGER_US:
             self._marks.popleft()
 
     def _step(self, now_us: int, *, is_open: bool) -> list[Record]:
-        """The table as soon as it can be told, then part after part."""
+        """The table as soon as it can be told, a step of it at a time, then part after part."""
         capture, head = self._capture, self._capture.head
         bodies: list[dict[str, Any]] = []
         if head is not None and self._is_table_due(head, now_us):
-            bodies.append({**self._body(head, capture.take_number(), "table"), **self._tables(head)})
+            self._making = self._making or self._table_of(head)
+            if (table := edr.next_of(self._making)) is not None:
+                bodies.append({**self._body(head, capture.take_number(), "table"), **_refers(head), "table": table})
         changes, parts = capture.step(now_us, is_open=is_open, is_numbered=head is not None and head.part > 0)
         if head is not None:
             bodies += [self._body(head, part.number, "ring") | _ring(part) for part in parts]
         if changes:
             self.pending.append(changes)
-        kept = [body for body in bodies if self._fits(body, now_us)]
+        is_locked = head is not None and bool(head.about.get("locked"))
+        kept = [body for body in bodies if self._fits(body, now_us, is_locked=is_locked)]
         return self._ledger.numbers("evidence", now_us, kept) if kept else []
 
     def _all(self, now_us: int) -> list[Record]:
@@ -211,11 +204,11 @@ class Evidence:
             records += self._step(now_us, is_open=False)
         return records + self._step(now_us, is_open=False)
 
-    def _fits(self, body: Mapping[str, Any], now_us: int) -> bool:
+    def _fits(self, body: Mapping[str, Any], now_us: int, *, is_locked: bool) -> bool:
         """Whether there is room for it today; once there is none, the rest of it goes too."""
         if body.get("is_capped") and body["parts"] is not None:
             self._lose(CAPPED)
-        if self.allowance.takes(len(pack(body)), now_us):
+        if self.allowance.takes(len(pack(body)), now_us, is_locked=is_locked):
             return True
         if self._capture.head is not None or not self.losses.get(OVER):
             self._lose(OVER)
@@ -235,15 +228,12 @@ class Evidence:
         earlier = {"boot": head.boot} if head.boot != self._boot else {}
         return {"event": head.event, "part": number, "parts": None, "form": form, **earlier}
 
-    def _tables(self, head: Head) -> dict[str, Any]:
-        """The blow as event-data-recorder rules have it, and what it refers to."""
-        return {"refs": head.about["refs"], "not_judged": head.about["not_judged"], "table": self._table_of(head)}
-
-    def _table_of(self, head: Head) -> dict[str, Any]:
+    def _table_of(self, head: Head) -> edr.Making:
+        """The blow as event-data-recorder rules have it."""
         bare = msgspec.structs.replace(self._settings, ring=Ring(before_s=0))
         rotation = head.about["rotation"]
         core = Core(bare, self._table, None if rotation is None else tuple(rotation))
-        return edr.table(self._capture.around(head.blow_us - edr.LOOK_BACK_US), head.blow_us, core, rotation)
+        return edr.steps(self._capture.around(head.blow_us - edr.LOOK_BACK_US), head.blow_us, core, rotation)
 
 
 def _ring(part: Part) -> dict[str, Any]:
@@ -255,3 +245,8 @@ def _ring(part: Part) -> dict[str, Any]:
         "is_capped": part.is_capped,
         "data": part.packed,
     }
+
+
+def _refers(head: Head) -> dict[str, Any]:
+    """What a table refers to."""
+    return {"refs": head.about["refs"], "not_judged": head.about["not_judged"]}

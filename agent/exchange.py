@@ -6,6 +6,9 @@ from typing import NamedTuple
 LANES = ("evidence", "event", "trip", "health", "samples")
 """Highest first. The last part of a record's topic."""
 
+SUBSCRIBED = ("receipt", "command/+", "config/desired")
+"""What comes down, below the terminal's topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connect:
@@ -79,10 +82,16 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something came down; `name` is the topic after tbox/v1/<id>/."""
+    """Something came down; `name` is the topic after tbox/v1/<id>/. What follows is MQTT 5's, empty where not told.
+
+    `response` is the topic its answer should go to, `correlation` goes with it. `is_retained`: the broker had kept it.
+    """
 
     name: str
     payload: bytes
+    response: str = ""
+    correlation: bytes = b""
+    is_retained: bool = False
 
 
 Answer = LinkUp | LinkDown | Acked | Message

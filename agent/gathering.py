@@ -173,7 +173,9 @@ class Gathering:
 
 def gather(settings: Settings, table: Table, seconds: float, tell: Callable[[str], None]) -> Gathered:
     """Listen to everything the settings name; then ask, where asking is allowed. SettingsError."""
-    logging.getLogger("drivers.rack").setLevel(logging.ERROR)  # what is missing is a check of its own
-    logging.getLogger("tbox").setLevel(logging.ERROR)
     with ExitStack() as stack:
+        for name in ("drivers.rack", "tbox"):  # what is missing is a check of its own
+            logger = logging.getLogger(name)
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
         return Gathering(settings, table, stack, tell).run(seconds)

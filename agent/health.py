@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 STATUS = Path("/proc/self/status")
+ALONE_US, SELDOM_US = 3_600_000_000, 600_000_000
+"""After so long without a link a health record comes this seldom: it would take the room of what is priced on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Vitals:
     """Of each bus or adapter that may be asked: why it is silent, who answers."""
     upkeep: Mapping[str, Any] = field(default_factory=dict)
     """Power's state and reason, what the driver was told."""
+    evidence: Mapping[str, int] = field(default_factory=dict)
+    """Blows that may have been a crash, those that were none, those that flash was spared."""
 
 
 class Health:
@@ -45,7 +49,7 @@ class Health:
 
     def __init__(self, period_s: float, now_us: int) -> None:
         self._period_us = round(period_s * 1e6)
-        self._start_us = self._last_us = self._turned_us = now_us
+        self._start_us = self._last_us = self._turned_us = self._heard_us = now_us
         self._turns = 0
         self._turn_us_max = 0
 
@@ -55,9 +59,11 @@ class Health:
         self._turn_us_max = max(self._turn_us_max, now_us - self._turned_us)
         self._turned_us = now_us
 
-    def is_due(self, now_us: int) -> bool:
-        """Whether a period has gone by since the record before."""
-        return now_us - self._last_us >= self._period_us
+    def is_due(self, now_us: int, *, is_heard: bool) -> bool:
+        """Whether a period has gone by since the record before, a longer one where nobody has heard us for long."""
+        self._heard_us = now_us if is_heard else self._heard_us
+        is_alone = now_us - self._heard_us >= ALONE_US
+        return now_us - self._last_us >= (max(self._period_us, SELDOM_US) if is_alone else self._period_us)
 
     def body(self, now_us: int, vitals: Vitals) -> dict[str, Any]:
         """The body of a health record; the loop's figures begin anew.
@@ -89,6 +95,7 @@ class Health:
             },
             "asking": dict(vitals.asking),
             **vitals.upkeep,
+            "evidence": dict(vitals.evidence),
             "cpu_us": vitals.process.cpu_us,
             "loop": {"turns": self._turns, "turn_us_max": self._turn_us_max},
         }
@@ -130,9 +137,9 @@ class Systemd:
             self._said = words
             self._send("STATUS=" + words.replace("\n", " "))
 
-    def stopping(self) -> None:
-        """An orderly end has begun."""
-        self._send("STOPPING=1")
+    def stopping(self, *, is_for_good: bool = True) -> None:
+        """An orderly end has begun; not for good: this process starts anew, and says again when it is ready."""
+        self._send("STOPPING=1" if is_for_good else f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def beat(self, now_us: int) -> None:
         """Called by the loop each turn: feeds the watchdog twice in its interval, so a loop that hangs is restarted."""

@@ -23,6 +23,10 @@ class Listening:
         """As long as the loop likes."""
         return most_s
 
+    def renew(self, now_us: int) -> dict[str, str]:  # noqa: ARG002
+        """Nobody can be asked."""
+        return {}
+
     def health(self, now_us: int) -> dict[str, Any]:  # noqa: ARG002
         """No lines."""
         return {}

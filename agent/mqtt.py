@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from agent.broker import VersionMemory, make_context, name_of, read_password
 from agent.errors import SettingsError
 from agent.exchange import Acked, Answer, LinkDown, LinkUp, Message, Publish
-from agent.session import MESSAGE_BYTES_MAX, Identity, Puback, Session
+from agent.session import DESIRED, DESIRED_BYTES_MAX, MESSAGE_BYTES_MAX, Identity, Puback, Session
 
 if TYPE_CHECKING:
     from agent.settings import Mqtt
@@ -62,7 +62,7 @@ class Link:
         self._trying: Session | None = None
         self._seqs: dict[int, int] = {}
         self._connects = 0
-        self._is_closing = False
+        self._is_closing = self._has_long = False
         self.messages_dropped = 0
 
     def fileno(self) -> int:
@@ -83,6 +83,13 @@ class Link:
         if packet_id is not None:
             self._seqs[packet_id] = publish.seq
 
+    def say(self, name: str, payload: bytes, correlation: bytes = b"", *, retain: bool = False) -> bool:
+        """Hand over what is no record; False: there is no connection, and it is lost."""
+        if self._session is None:
+            return False
+        self._session.say(name, payload, correlation, retain=retain)
+        return True
+
     def drop(self, reason: str) -> None:
         """End this connection without a word to the broker, which tells its will; LinkDown will come."""
         if self._session is not None:
@@ -95,6 +102,7 @@ class Link:
         answers: list[Answer] = []
         while self._told:
             answers += self._take(*self._told.popleft())
+        self._has_long = False
         return answers
 
     def close(self, wait_s: float = 2.0) -> None:
@@ -161,8 +169,16 @@ class Link:
 
     def _tell(self, session: Session | None, told: Answer | Puback) -> None:
         """Leave word for the daemon and wake it; called in the link's thread."""
-        if isinstance(told, Message) and (len(told.payload) > MESSAGE_BYTES_MAX or len(self._told) >= MESSAGES_MAX):
-            self.messages_dropped += 1
-            return
+        if isinstance(told, Message):
+            is_long = len(told.payload) > MESSAGE_BYTES_MAX
+            if len(self._told) >= MESSAGES_MAX or (is_long and (self._has_long or not _may_be_long(told))):
+                self.messages_dropped += 1
+                return
+            self._has_long |= is_long
         self._told.append((session, told))
         os.eventfd_write(self._wake, 1)
+
+
+def _may_be_long(told: Message) -> bool:
+    """Whether something of this name may be longer than others."""
+    return told.name == DESIRED and len(told.payload) <= DESIRED_BYTES_MAX

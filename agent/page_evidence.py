@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from agent import page_weighed
+from agent import page_exhibits, page_weighed
 from agent.claim import Claim
 from agent.hours import zone
 from agent.page_cards import curve, knows
@@ -54,6 +54,8 @@ white-space:nowrap}
 .weighed td,.weighed th{white-space:normal;text-align:left;vertical-align:top}
 code{font-size:.78rem;overflow-wrap:anywhere}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:14px}
+.said{margin:0;white-space:pre-line;overflow-wrap:anywhere}.facts small{color:var(--soft)}
+.wrong{color:var(--high);font-weight:650}
 polyline.lateral{stroke:var(--left)}.key.lateral{background:var(--left)}
 @media(max-width:560px){.facts b{display:block}}
 @media print{.two .x.odd{display:none}.way .map{max-width:330px!important}.panel{break-inside:avoid}
@@ -68,9 +70,11 @@ def page(claim: Claim, source: str, timezone: str, software: str) -> str:
         f"<header><h1>{escape(title)}</h1><p>{escape(_lead(claim))}</p></header>",
         _tiles(claim),
         _section("What happened", _facts(claim, timezone)),
+        page_exhibits.contested(claim, timezone),
         _figures(claim),
         _section("In the terms of event data recorders", _tables(claim)),
         page_weighed.sections(claim),
+        page_exhibits.camera(claim),
         proof(claim, source, software),
     ]
     return (

@@ -12,6 +12,7 @@ from functools import reduce
 from itertools import pairwise
 
 from agent.codec import ZEROS, Record
+from agent.ends import check_ends
 from agent.finding import Problem, Report, ranges, told
 from agent.key_chain import Chain, previous_of
 from agent.ledger import SEALED_AT_ONCE, Loss, losses_of, roll
@@ -33,9 +34,9 @@ def check(piles: Sequence[Pile], known: Known = NOBODY) -> Report:
         proof.check_counts()
         proof.check_followers()
         proof.check_boots()
-        proof.check_heads(piles, chain)
         check_fleet(piles, chain, known.fleet, proof.report)
         check_receipts(piles, proof.records, known.platform, proof.report)
+        check_ends(piles, chain, proof.report)
         proof.sum_up()
     else:
         proof.wrong(None, "there is no whole record in it")
@@ -186,15 +187,6 @@ class _Proof:
             elif after.boot > before.boot and after.seq == before.seq + 1 and after.kind != "boot":
                 self.wrong(after, f"begins boot {after.boot} without a boot record")
 
-    def check_heads(self, piles: Sequence[Pile], chain: Chain) -> None:
-        """What an export says of itself fits what is in it."""
-        for pile in piles:
-            if pile.public is not None and pile.public not in chain.publics:
-                self.wrong(None, f"{pile.name}: the public key at its head is not this device's")
-            first = min([record.seq for record in pile.records] + list(pile.stubs), default=pile.first)
-            if pile.is_export and first != pile.first:
-                self.wrong(None, f"{pile.name}: should begin with seq {pile.first}, but the first in it is seq {first}")
-
     def sum_up(self) -> None:
         """Numbers for the reader, and what is no fault but should be known."""
         report, seqs = self.report, list(self.records)
@@ -232,19 +224,18 @@ class _Proof:
         return False
 
     def _check_order(self, pile: Pile, records: Sequence[Record]) -> None:
-        """An export is in order; of what was received each lane is."""
-        newest: dict[str, Record] = {}
+        """An export is in order; what was received need not be: what is live overtakes a backlog."""
+        newest: Record | None = None
         overtaken = 0
         for record in records:
-            lane = "" if pile.is_export else record.lane
-            before = newest.get(lane)
-            if before and record.seq < before.seq:
-                self.wrong(record, f"stands behind seq {before.seq} ({before.kind}): exchanged")
+            if newest is None or record.seq > newest.seq:
+                newest = record
+            elif pile.is_export:
+                self.wrong(record, f"stands behind seq {newest.seq} ({newest.kind}): exchanged")
             else:
-                newest[lane] = record
-            overtaken += any(record.seq < other.seq for other in newest.values())
-        if overtaken and not pile.is_export:
-            self.report.notes.append(f"{pile.name}: {overtaken} stand behind newer ones of other lanes")
+                overtaken += 1
+        if overtaken:
+            self.report.notes.append(f"{pile.name}: {overtaken} stand behind newer ones")
 
     def _missing(self, first: int, last: int) -> None:
         which = "is missing" if first == last else f"to {last} ({last - first + 1} records) are missing"

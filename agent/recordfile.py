@@ -5,17 +5,19 @@ Such a file is a row of frames, each a msgpack bin (0xC4, 0xC5 or 0xC6, the leng
     the exact bytes of a record (DESIGN 4), in any order of lanes
     [seq, kind, hash]                  a stub: that record is not in this file, its kind's number and SHA-256 are
     {"public": .., "first": seq}       at the head of an export: the device's public key, and the first number that is
-                                       in it, for it may be a part of the account; where there are such, also "chain",
-                                       the handovers from key to key, "certificate", the fleet's, and "receipt", the
-                                       platform's newest that is signed
+                                       in it, for it may be a part of the account; also "last", the last one; where
+                                       there are such, "chain", the handovers from key to key, "certificate", the
+                                       fleet's, and "receipt", the platform's newest that is signed
 
 A receiver needs the first only. What cannot be read is passed over, and said, up to the next frame that is one.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ from agent.key import KEY_BYTES
 from agent.key_chain import is_handed_over, told_of
 from agent.store import open_readable
 
+PILE_BYTES_MAX = 1 << 30
+"""Of a record file: years of one terminal."""
+PIECE_BYTES = 1 << 20
+"""As much of it is asked for at once: a box that has little memory has no room for the most there might be."""
+
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 Row = tuple[int, int, bytes, bytes | None]
@@ -35,8 +42,11 @@ RECEIPT = "receipt"
 """The name under which a store's table `account` keeps the platform's newest signed receipt."""
 
 _KEY = kind_number("key")
-_VOUCHED = frozenset({"chain", "certificate", RECEIPT})
+_LAST = "last"
+_VOUCHED = frozenset({_LAST, "chain", "certificate", RECEIPT})
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+_BEGIN = re.compile(rb"(?:\xC4.|\xC5..|\xC6....)\x98\x01", re.DOTALL)
+"""A frame with the first two bytes of a record."""
 
 
 @dataclass(slots=True)
@@ -49,6 +59,8 @@ class Pile:
     is_export: bool = False
     public: bytes | None = None
     first: int = 0
+    last: int | None = None
+    """The number it says it ends with; None: it says none."""
     faults: list[str] = field(default_factory=list)
     vouched: Mapping[str, Any] = field(default_factory=dict)
     """What speaks for it: `chain`, `certificate`, `receipt`, as they stand at the head of an export."""
@@ -64,9 +76,10 @@ def stub_frame(seq: int, kind: int, digest: bytes) -> bytes:
     return frame(pack([seq, kind, digest]))
 
 
-def head_frame(public: bytes, first: int, vouched: Mapping[str, Any] | None = None) -> bytes:
-    """The frame at the head of an export."""
-    return frame(pack({"public": public, "first": first, **(vouched or {})}))
+def head_frame(public: bytes, first: int, vouched: Mapping[str, Any] | None = None, last: int | None = None) -> bytes:
+    """The frame at the head of an export; `first` and `last` are the numbers that it begins and ends with."""
+    end = {} if last is None else {_LAST: last}
+    return frame(pack({"public": public, "first": first, **end, **(vouched or {})}))
 
 
 def read_pile(path: Path) -> Pile:
@@ -74,7 +87,7 @@ def read_pile(path: Path) -> Pile:
     try:
         with path.open("rb") as file:
             is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-        pile = _read_store(path) if is_store else _read_frames(path.name, path.read_bytes())
+        pile = _read_store(path) if is_store else _read_frames(path.name, _read_whole(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except StorageError as error:
@@ -82,6 +95,17 @@ def read_pile(path: Path) -> Pile:
     if not pile.records and not pile.stubs:
         raise InputError(f"{path}: there are no records in it; give a file of `tbox trips export` or a receiver")
     return pile
+
+
+def _read_whole(path: Path) -> bytes:
+    """What a file holds, as far as it is one of records. InputError: it has no end, or one too far away."""
+    whole = BytesIO()
+    with path.open("rb") as file:
+        while whole.tell() <= PILE_BYTES_MAX and (piece := file.read(PIECE_BYTES)):
+            whole.write(piece)
+    if whole.tell() > PILE_BYTES_MAX:
+        raise InputError(f"{path}: has more than {PILE_BYTES_MAX >> 20} MiB; give the records of one device, or a part")
+    return whole.getvalue()
 
 
 def rows_of(connection: sqlite3.Connection) -> Iterator[Row]:
@@ -122,7 +146,9 @@ def _read_store(path: Path) -> Pile:
     pile = Pile(path.name)
     try:
         with closing(open_readable(path)) as connection:
+            connection.execute("BEGIN")  # the store as it is at one instant: a daemon may write beside
             rows = list(rows_of(connection))
+            pile.last = _last_of(connection)
             pile.vouched = vouched_of(connection, path.parent)
     except sqlite3.Error as error:
         raise InputError(f"{path}: the store cannot be read: {error}") from error
@@ -133,6 +159,19 @@ def _read_store(path: Path) -> Pile:
             _take(pile, raw, f"row {seq}")
     pile.first = first_of(rows)
     return pile
+
+
+def _last_of(connection: sqlite3.Connection) -> int | None:
+    """The number of the newest record, as a store keeps it beside them; None where it says none, or has lost some."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name='lost'").fetchone() and (
+        connection.execute("SELECT 1 FROM lost").fetchone()
+    ):
+        return None
+    row = connection.execute("SELECT content FROM account WHERE name='tail'").fetchone()
+    with suppress(CodecError, KeyError, TypeError):
+        told = unpack(row[0])["next_seq"]
+        return int(told) - 1 if type(told) is int else None
+    return None
 
 
 def _read_frames(name: str, data: bytes) -> Pile:
@@ -160,16 +199,14 @@ def _frame_at(data: bytes, at: int) -> tuple[bytes | None, int]:
 
 def _next_record(data: bytes, at: int) -> int:
     """The next byte where a frame with a whole record begins; the end when there is none."""
-    while at < len(data):
-        content, _ = _frame_at(data, at)
-        if content is not None and content[:2] == b"\x98\x01":
-            try:
-                decode(content)
-            except CodecError:
-                pass
-            else:
-                return at
-        at += 1
+    while begin := _BEGIN.search(data, at):
+        content, _ = _frame_at(data, begin.start())
+        try:
+            decode(content or b"")
+        except CodecError:
+            at = begin.start() + 1
+        else:
+            return begin.start()
     return len(data)
 
 
@@ -193,9 +230,14 @@ def _take_other(pile: Pile, content: bytes) -> bool:
         case [int(seq), int(kind), bytes(digest)] if seq >= 0 and kind >= 0 and len(digest) == HASH_BYTES:
             pile.stubs[seq] = (kind_name(kind), digest)
         case {"public": bytes(public), "first": int(first), **vouched} if (
-            vouched.keys() <= _VOUCHED and len(public) == KEY_BYTES and first >= 0
+            vouched.keys() <= _VOUCHED
+            and len(public) == KEY_BYTES
+            and first >= 0
+            and type(vouched.get(_LAST, 0)) is int
         ):
+            last = vouched.pop(_LAST, None)
             pile.is_export, pile.public, pile.first = True, public, first
+            pile.last = last if isinstance(last, int) else None
             pile.vouched = {str(name): told for name, told in vouched.items()}
         case _:
             return False

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import terms
+from agent.alone import beside
+from agent.contrast import Differed
 from agent.core import Calibration, Core, Event, Sample
 from agent.hours import Dated
 from agent.inputs import opened, warn, written
@@ -43,25 +45,27 @@ def replay(
 ) -> Iterator[Told]:
     """Everything the recordings tell, in order: moments, samples, calibrations, fix records, at last the counters.
 
-    With `glance_us` also a glance whenever that much time has passed and something was told in it.
+    With `glance_us` also a glance whenever that much time has passed and something was told in it. SettingsError:
+    candidate rules (settings.shadow.rules) do not load.
     """
     core, trips, last_us = Core(settings, table), Trips(settings.trip, terms.load(settings, table)), 0
-    overheard = Overheard()
+    overheard, shadow = Overheard(), beside(settings, table)
     trips.date(Dated(0, "recording") if recording.is_utc else None)
     for batch in chain.from_iterable(_slices(batch, glance_us) for batch in recording.batches()):
         if fixes:
             yield from _fixes(batch)
+        shadow.feed(batch)
         for output in core.feed(batch):
             if not isinstance(output, Event):
                 yield output
-            yield from trips.step(output)
+            yield from _each(shadow.step(output, trips.step(output)))
         yield from overheard.step(batch, trips.trip)
         last_us = max(last_us, int.from_bytes(batch[-INPUT_BYTES:][:8], sys.byteorder, signed=True))
         if glance_us:
             yield Glance(core.snapshot(last_us))
     for output in core.finish():
-        yield from trips.step(output)
-    yield from trips.finish(core.snapshot(last_us), "end_of_input")
+        yield from _each(shadow.step(output, trips.step(output)))
+    yield from _each(shadow.finish(trips.finish(core.snapshot(last_us), "end_of_input")))
     yield {"record": "counters", **core.counters(), "dropped": 0, **recording.counters}
 
 
@@ -76,7 +80,7 @@ def told(thing: Told) -> dict[str, Any] | None:
             return {"record": "trip", "trip": trip, **in_seconds(summary)}
         case Calibration():
             return _calibration(thing)
-        case TripStarted() | Sample() | Glance():
+        case TripStarted() | Differed() | Sample() | Glance():
             return None
 
 
@@ -94,6 +98,16 @@ def run(
                 out.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
     warn(recording)
     return 0
+
+
+def _each(moments: Iterable[Moment]) -> Iterator[Moment | dict[str, Any]]:
+    """The moments; what candidate rules would have told otherwise one by one."""
+    for moment in moments:
+        if isinstance(moment, Differed):
+            about = {"record": "shadow", "trip": moment.trip, "rules": moment.rules, "active_rules": moment.active}
+            yield from ({**about, **in_seconds(one.body())} for one in moment.differences)
+        else:
+            yield moment
 
 
 def _slices(batch: bytes, every_us: int) -> Iterator[bytes]:
@@ -184,6 +198,11 @@ def _print_summary(things: Iterable[Told]) -> None:
                 print(_event_line(event, trip))
             case TripEnded(trip, summary):
                 print(_trip_line(trip, summary))
+                if "shadow" in summary:
+                    print(_shadow_line(trip, summary["shadow"]))
+            case dict() if thing["record"] == "shadow":
+                severities = f"{thing['active'] or 'none'} now, {thing['candidate'] or 'none'} by the candidate"
+                print(f"{thing['start_s']:14.1f} s  shadow: {thing['event']}: {severities}")
             case dict() if thing["record"] == "event":
                 print(f"{thing['start_s']:14.1f} s  {overheard_words(thing)}")
             case dict() if thing["record"] == "counters":
@@ -198,6 +217,13 @@ def _event_line(event: Event, trip: int | None) -> str:
     size = "" if event.peak_mps2 is None else f", {event.peak_mps2:.1f} m/s²"
     lasted_s = (event.end_us - event.start_us) / 1e6
     return f"{event.start_us / 1e6:14.1f} s  {event.name} ({event.severity}){size}, {lasted_s:.1f} s long{where}"
+
+
+def _shadow_line(trip: int, shadow: dict[str, Any]) -> str:
+    """What a candidate changes in a trip, on one line."""
+    differences = shadow["differences"]
+    words = (f"{event} {kind} {count}" for event, kinds in differences.items() for kind, count in kinds.items())
+    return f"{'':14}    shadow of trip {trip}: {', '.join(words) or 'no difference'}"
 
 
 def _trip_line(trip: int, summary: dict[str, Any]) -> str:

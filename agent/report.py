@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from agent import __version__, claim, drives, inputs, maps, page_evidence, proof, replay, settings_file
+from agent import __version__, claim, drives, exhibits, inputs, maps, page_evidence, proof, replay, settings_file
 from agent.drives import Drives
-from agent.errors import InputError, StorageError
+from agent.errors import InputError, StorageError, UsageError
 from agent.page import page
 from agent.recordfile import SQLITE_MAGIC, Pile, read_pile
 from agent.settings import Settings
@@ -20,7 +20,11 @@ RECORD_HEADS = (0xC4, 0xC5, 0xC6)
 
 def run(asked: argparse.Namespace) -> int:
     """Write the page to asked.output. InputError: nothing there to report; StorageError: the page cannot be written."""
+    if asked.clips is not None and asked.event is None:
+        raise UsageError("--clips holds the clip of a crash against its hash: name the crash with --event")
     source = Path(asked.what)
+    if not _is_file(source) and not asked.what.isdecimal():
+        raise InputError(f"{asked.what}: no such file, and no number of a trip; `tbox trips list` says which there are")
     if asked.event is not None:
         _write(asked.output, _of_event(source, asked))
         return 0
@@ -28,10 +32,8 @@ def run(asked: argparse.Namespace) -> int:
         is_pile = _holds_records(source)
         gathered = _of_records(read_pile(source), _settings(asked)) if is_pile else _of_recording(source, asked)
         title = f"Driving report, {source.name}"
-    elif asked.what.isdecimal():
-        gathered, title = _of_terminal(int(asked.what), asked), f"Driving report, trip {asked.what}"
     else:
-        raise InputError(f"{asked.what}: no such file, and no number of a trip; `tbox trips list` says which there are")
+        gathered, title = _of_terminal(int(asked.what), asked), f"Driving report, trip {asked.what}"
     told = (gathered.trips, gathered.events, gathered.samples, gathered.counters)
     _write(asked.output, page(title, *told, notes=gathered.notes))
     return 0
@@ -45,7 +47,8 @@ def _of_event(source: Path, asked: argparse.Namespace) -> str:
     )
     pile = read_pile(source if is_file else Path(settings.device.state_dir) / STORE_NAME)
     table = maps.load(asked.vehicle or Path(settings.vehicle.map))
-    told = claim.gather(pile.records, asked.event, settings, table, proof.check([pile]))
+    at_hand = None if asked.clips is None else exhibits.hashes_of(asked.clips, exhibits.names_of(pile.records))
+    told = claim.gather(pile.records, asked.event, settings, table, proof.check([pile]), at_hand)
     return page_evidence.page(told, pile.name, settings.device.timezone, f"tbox {__version__}")
 
 
@@ -54,6 +57,14 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as why:
         raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is one. InputError: nobody may look."""
+    try:
+        return path.is_file()
+    except OSError as why:
+        raise InputError(f"{path}: cannot be read: {why.strerror}") from None
 
 
 def _holds_records(path: Path) -> bool:

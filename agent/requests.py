@@ -1,17 +1,23 @@
-"""What the driver may ask of the daemon, and what it answers: to note a contest, to erase a trip. Pure.
+"""What may be asked of the daemon's account, and what it answers. Pure; agent/spool.py carries it.
 
-A request and an answer are JSON objects, `{"command": "contest", "event": 41, "text": "..."}`,
-`{"command": "erase", "trip": 12}` and `{"is_done": true, "text": "..."}`. agent/spool.py carries them.
+A driver has a contest noted, or a trip erased; a technician has an installation certified. A request and an answer are
+JSON objects: `{"command": "contest", "event": 41, "text": "..."}`, `{"command": "erase", "trip": 12}`,
+`{"command": "install", "technician": "...", ...}` (agent/install.py) and `{"is_done": true, "text": "..."}`.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+
+from agent import install
+from agent.install import Install
+
 TEXT_MAX = 500
 """Characters of a note."""
 
-REQUEST_BYTES_MAX = 4096
+REQUEST_BYTES_MAX = 32 * 1024
 NUMBER_MAX = 2**63 - 1
 
 
@@ -34,7 +40,7 @@ class Erase:
     trip: int
 
 
-Request = Contest | Erase
+Request = Contest | Erase | Install
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Answer:
 
 def compose(request: Request) -> bytes:
     """The request as a file holds it. RequestError: it is none that would be taken."""
-    told = {"command": type(request).__name__.lower()} | asdict(request)
+    told = {"command": type(request).__name__.lower()} | _fields(request)
     try:
         payload = json.dumps(told, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -64,7 +70,9 @@ def parse(payload: bytes) -> Request:
             return Contest(_number("event", event), _text(text))
         case {"command": "erase", "trip": trip} if len(told) == 2:
             return Erase(_number("trip", trip))
-    raise RequestError("it is neither contest with event and text, nor erase with trip")
+        case {"command": "install"}:
+            return _install({name: one for name, one in told.items() if name != "command"})
+    raise RequestError("it is neither contest with event and text, nor erase with trip, nor install")
 
 
 def compose_answer(answer: Answer) -> bytes:
@@ -78,6 +86,22 @@ def parse_answer(payload: bytes) -> Answer:
         case {"is_done": bool(is_done), "text": str(text)}:
             return Answer(is_done, text)
     raise RequestError("it is no answer")
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    """What a request says beside its name."""
+    return dict(msgspec.to_builtins(request)) if isinstance(request, Install) else asdict(request)
+
+
+def _install(told: dict[str, Any]) -> Install:
+    try:
+        said = install.read(told)
+    except ValueError as why:
+        raise RequestError(str(why)) from None
+    rows = (*said.checks, *said.photos)
+    for words in (said.technician, said.plate, said.note, *(one for row in rows for one in row)):
+        _text(words or "-")
+    return said
 
 
 def _object(payload: bytes, most: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Entry:
 
 def entries(raw: bytes) -> Iterator[Entry]:
     """Every record, as it came. CodecError: this is no ring."""
-    for at, _ in _places(raw):
+    for at, _ in places(raw):
         t_us, id_, kind, channel, length, flags = HEAD.unpack_from(raw, at)
         size = length if kind == FRAME else PAYLOAD_BYTES[kind]
         yield Entry(t_us, id_, kind, channel, length, flags, raw[at + HEAD.size : at + HEAD.size + size])
@@ -58,7 +58,7 @@ def entries(raw: bytes) -> Iterator[Entry]:
 def between(raw: bytes, from_us: int, upto_us: int) -> list[tuple[int, bytes]]:
     """Those of a time, as inputs of the core, each with its time; of many frames, so it is quick."""
     found: list[tuple[int, bytes]] = []
-    for at, size in _places(raw):
+    for at, size in places(raw):
         t_us = TIME.unpack_from(raw, at)[0]
         if from_us <= t_us <= upto_us:
             found.append((t_us, raw[at : at + size] + PADS[size]))
@@ -67,13 +67,13 @@ def between(raw: bytes, from_us: int, upto_us: int) -> list[tuple[int, bytes]]:
 
 def inputs(raw: bytes) -> bytes:
     """The same as a batch for the core (a fix without its carrier-to-noise, which the ring does not keep)."""
-    return b"".join([raw[at : at + size] + PADS[size] for at, size in _places(raw)])
+    return b"".join([raw[at : at + size] + PADS[size] for at, size in places(raw)])
 
 
 def cut(raw: bytes, most: int) -> list[bytes]:
     """In slices of whole records, none longer than `most` bytes."""
     starts, size = [0], 0
-    for at, step in _places(raw):
+    for at, step in places(raw):
         if size + step > most:
             starts.append(at)
             size = 0
@@ -86,7 +86,7 @@ def first_us(raw: bytes) -> int:
     return int(HEAD.unpack_from(raw)[0])
 
 
-def _places(raw: bytes) -> Iterator[tuple[int, int]]:
+def places(raw: bytes) -> Iterator[tuple[int, int]]:
     """Where each record begins, and its bytes."""
     at, end = 0, len(raw)
     while at < end:

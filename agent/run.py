@@ -1,8 +1,7 @@
-"""`tbox run`: everything is checked before anything runs."""
+"""The agent, once its settings are known: everything is checked before anything runs."""
 
 import logging
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,24 +11,27 @@ from agent.app import Agent
 from agent.errors import InputError, SettingsError
 from agent.outbox import Outbox
 from agent.settings import Settings
+from agent.slot_files import Slot
 from agent.store import STORE_NAME
 from drivers.errors import RecordingError
 
 log = logging.getLogger("tbox")
 
 
-def run(settings: Settings, recordings: Sequence[Path] = ()) -> int:
-    """The command: everything is checked before anything runs. SettingsError, StorageError, or 0 after a stop.
+def run(
+    settings: Settings, recordings: Sequence[Path] = (), slot: Slot | None = None, words: Sequence[str] = ()
+) -> bool:
+    """Everything is checked before anything runs. SettingsError, StorageError; after a stop: whether to start anew.
 
     `recordings` stand for the car, as fast as they are read, and tell the time: where no device is named. InputError.
+    `slot`: the bundle that these settings are from, too; `words`: how a command line names them (--config, --set).
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if recordings:
         _follow(settings, recordings)
     elif not has_source(settings):
         raise SettingsError('nothing to read: add a [[can]] table, e.g. channel = "can0" (see config/tbox.toml)')
     table = maps.load(Path(settings.vehicle.map), in_child=True)
-    if table.data and not maps.is_trusted(Path(settings.vehicle.map)):
+    if table.data and not _is_vouched(settings, slot):
         log.warning("%s: its [[uds]] are not asked for: nobody vouches for this map", settings.vehicle.map)
         table = replace(table, data=())
     terms.load(settings, table)
@@ -40,14 +42,28 @@ def run(settings: Settings, recordings: Sequence[Path] = ()) -> int:
     stops: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda asked, _: stops.append(asked))  # while it is being built: it ends in order after
-    agent = Agent(settings, table, outbox)
+    agent = Agent(settings, table, outbox, slot, words)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, agent.stop)
     if stops:
         agent.stop()
     log.info("tbox %s, device %s, boot %d", __version__, agent.device, agent.boot)
     agent.run()
-    return 0
+    return agent.slots.wants_restart and not agent.is_stopping
+
+
+def _is_vouched(settings: Settings, slot: Slot | None) -> bool:
+    """Whether somebody answers for the vehicle map: it came with the program, or in a bundle that the fleet signed."""
+    path = Path(settings.vehicle.map)
+    if slot is None or maps.is_trusted(path):
+        return maps.is_trusted(path)
+    from agent import trust  # noqa: PLC0415  (only where a bundle's map asks with service 22)
+
+    try:
+        return path.resolve() in trust.vouched_maps(slot.folder, trust.load(settings))
+    except SettingsError as why:  # a damaged document of trust vouches for nothing, and stops nobody
+        log.warning("%s", why)
+        return False
 
 
 def _follow(settings: Settings, recordings: Sequence[Path]) -> None:

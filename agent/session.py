@@ -10,6 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.broker import explain_failure, explain_refusal, make_context, name_of, port_of, read_password
 from agent.exchange import Answer, LinkDown, LinkUp, Message
@@ -26,7 +27,14 @@ SESSION_S = 604800
 """The broker keeps our session, with what came for us, for a week (MQTT 5; 3.1.1 leaves it to the broker)."""
 
 MESSAGE_BYTES_MAX = 65536
-"""A longer message from the broker is refused (MQTT 5) or dropped (3.1.1)."""
+"""A longer message from the broker is dropped."""
+
+DESIRED = "config/desired"
+DESIRED_BYTES_MAX = 4 * 1024 * 1024 + MESSAGE_BYTES_MAX
+"""A desired configuration is a bundle, of 4 MiB at most, and some words; what is longer is refused (MQTT 5)."""
+
+ONLY_NEW = 1
+"""Retain handling (MQTT 5 section 3.8.3.1): a retained message comes with a new subscription, not with each link."""
 
 LOOP_S = 1.0
 """How often paho looks after its keep-alive; everything else wakes it at once."""
@@ -100,6 +108,16 @@ class Session:
         client = self._client
         return None if client is None else client.publish(self._identity.topic(name), payload, qos=1).mid
 
+    def say(self, name: str, payload: bytes, correlation: bytes, *, retain: bool) -> None:
+        """Hand over what is no record, QoS 1, without waiting; what the broker does not get is lost."""
+        client, properties = self._client, None
+        if client is None:
+            return
+        if correlation and self._version == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # as in _connect
+            properties.CorrelationData = correlation
+        client.publish(self._identity.topic(name), payload, qos=1, retain=retain, properties=properties)
+
     def stop(self, wait_s: float) -> None:
         """Say that we are leaving, wait for the broker's answer to it, and disconnect."""
         client = self._client
@@ -156,7 +174,7 @@ class Session:
             return
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no annotation there
         properties.SessionExpiryInterval = SESSION_S
-        properties.MaximumPacketSize = MESSAGE_BYTES_MAX
+        properties.MaximumPacketSize = DESIRED_BYTES_MAX
         client.connect(*address, clean_start=False, properties=properties)
 
     def _explain_silence(self) -> LinkDown:
@@ -189,9 +207,17 @@ class Session:
         receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
         self._up = LinkUp(self._broker, self._version, flags.session_present, receive_maximum)
         for name in self._subscribed:
-            client.subscribe(self._identity.topic(name), qos=1)
+            self._subscribe(client, name)
         state = client.publish(self._identity.topic("state"), self._identity.online, qos=1, retain=True)
         self._state_packet = state.mid
+
+    def _subscribe(self, client: Client, name: str) -> None:
+        """A bundle that lies there is fetched once, not with each connection, where the broker can tell them apart."""
+        topic = self._identity.topic(name)
+        if name == DESIRED and self._version == "5":
+            client.subscribe(topic, options=SubscribeOptions(qos=1, retainHandling=ONLY_NEW))
+        else:
+            client.subscribe(topic, qos=1)
 
     def _on_subscribe(
         self, client: Client, _userdata: object, _packet_id: int, reasons: list[ReasonCode], _properties: Properties
@@ -215,7 +241,15 @@ class Session:
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         """Something for us."""
-        self._tell(Message(message.topic.removeprefix(self._identity.topic("")), bytes(message.payload)))
+        properties = message.properties
+        told = Message(
+            message.topic.removeprefix(self._identity.topic("")),
+            bytes(message.payload),
+            getattr(properties, "ResponseTopic", ""),
+            getattr(properties, "CorrelationData", b""),
+            bool(message.retain),
+        )
+        self._tell(told)
 
     def _on_disconnect(
         self,

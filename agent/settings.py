@@ -9,12 +9,14 @@ from msgspec import Meta, Struct, field
 from agent.ranges import span, text
 from agent.rules import Detect
 from agent.settings_camera import Camera
+from agent.settings_flash import Flash
 from agent.settings_notice import Notice
 from agent.settings_obd import Elm, Obd
 from agent.settings_power import Power
 from agent.settings_privacy import Privacy
 from agent.settings_samples import Bounds
 from agent.settings_sensors import Gnss, Imu, Indicator, Supply
+from agent.settings_service import Service
 
 
 class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +27,14 @@ class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         text("id in topics; empty: the device id", "^[A-Za-z0-9._-]{0,64}$(?!\\n)", "up to 64 of A-Z a-z 0-9 . _ -"),
     ] = ""
     state_dir: Annotated[str, text("folder of the outbox and the device key")] = "/var/lib/tbox"
+    hardware: Annotated[
+        str,
+        text(
+            "what bundles call this box; empty: the device tree's model",
+            r"^(|[a-z0-9][a-z0-9._,-]{0,63})$(?!\n)",
+            "up to 64 of a-z 0-9 . _ , -",
+        ),
+    ] = ""
     key: Annotated[
         str,
         text(
@@ -114,6 +124,7 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budget_mb: Annotated[int, span(4, 1_000_000, "MB", "size of the outbox")] = 64
     evidence_mb: Annotated[int, span(0, 1000, "MB", "evidence of one crash, deflated; 0: none")] = 4
     evidence_mb_per_day: Annotated[int, span(0, 10_000, "MB", "crash evidence a day; 0: none")] = 8
+    alarms_mb_per_day: Annotated[int, span(0, 10_000, "MB", "put to flash of alarms that come to nothing")] = 8
 
 
 class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,6 +168,12 @@ class Health(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     period_s: Annotated[float, span(1, 86_400, "s", "between two health records")] = 60.0
 
 
+class Shadow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Candidate rules beside the active ones: what they would have told is recorded, and nothing else."""
+
+    rules: Annotated[str, text("file of nothing but [detect.*] tables; empty: none, or the bundle's candidate")] = ""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it. Attributes are named as the keys in TOML."""
 
@@ -178,9 +195,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     samples: Samples = Samples()
     store: Store = Store()
     privacy: Privacy = Privacy()
+    flash: Flash = Flash()
     mqtt: Mqtt = Mqtt()
     uplink: Uplink = Uplink()
     health: Health = Health()
+    service: Service = Service()
+    shadow: Shadow = Shadow()
     detect: Detect = Detect()
 
 

@@ -30,7 +30,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
 def _order(settings: Settings) -> Iterator[Conflict]:
     """Pairs of numbers of which the first may not be the greater."""
     pairs = [("uplink", "backoff_s_min", "backoff_s_max"), ("detect.crash", "medium_mps", "high_mps")]
-    pairs.append(("detect.fatigue", "warning_s", "driving_s"))
+    pairs += [("detect.fatigue", "warning_s", "driving_s"), ("flash", "healthy_s", "window_s")]
     pairs += [
         ("power", "settle_s", "settle_s_max"),
         ("power", "floor_v", "watch_v"),

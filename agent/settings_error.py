@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -58,13 +59,19 @@ def allowed(key: Key) -> str:
 
 def type_at(key: Key) -> tuple[inspect.Type, dict[str, Any]]:
     """The type at a known key, and what its Meta adds."""
-    kind, extra = bare(inspect.type_info(Settings))
+    kind, extra = bare(_whole())
     for part in key:
         if isinstance(kind, inspect.StructType):
             kind, extra = bare(next(field.type for field in kind.fields if field.name == part))
         elif isinstance(kind, inspect.VarTupleType):
             kind, extra = bare(kind.item_type)
     return kind, extra
+
+
+@cache
+def _whole() -> inspect.Type:
+    """The settings as a type: milliseconds to make, and a difference asks for every key."""
+    return inspect.type_info(Settings)
 
 
 def bare(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Reads settings: defaults, then a file, then each --set. An error says where, what, the range, the nearest key."""
+"""Reads settings: defaults, a file, layers between, each --set. An error says where, what, the range, the nearest."""
 
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -26,6 +26,7 @@ DEPTH_MAX = 8
 PATHS = (
     ("device", "state_dir"), ("recording", "paths"), ("mqtt", "password_file"), ("mqtt", "ca_file"),
     ("mqtt", "cert_file"), ("mqtt", "key_file"), ("camera", "login_file"), ("camera", "folder"),
+    ("shadow", "rules"),
 )  # fmt: skip
 """Keys whose relative paths start from the folder of the file that says them."""
 NAMED = (("vehicle", "map"), ("trip", "score"))
@@ -41,6 +42,8 @@ class Layer:
     name: str
     data: dict[str, Any]
     text: str = ""
+    close: str = ""
+    """What follows name and line where one is told."""
 
     @cached_property
     def lines(self) -> dict[Key, int]:
@@ -51,7 +54,7 @@ class Layer:
         """The line of this key, or of the closest table around it: "tbox.toml:12"."""
         while key and key not in self.lines:
             key = key[:-1]
-        return f"{self.name}:{self.lines[key]}" if key else self.name
+        return f"{self.name}:{self.lines[key]}{self.close}" if key else self.name + self.close
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,15 @@ def load(path: Path | None, sets: Sequence[str] = ()) -> Settings:
     return read(path, sets).settings
 
 
-def read(path: Path | None, sets: Sequence[str] = ()) -> Loaded:
-    """Effective settings with their origins."""
-    layers = (*([] if path is None else [from_file(path)]), *(from_set(words) for words in sets))
+def words(path: Path, sets: Sequence[str] = ()) -> list[str]:
+    """How a command line of another command names the same settings."""
+    return ["--config", str(path.absolute()), *(word for one in sets for word in ("--set", one))]
+
+
+def read(path: Path | None, sets: Sequence[str] = (), between: Sequence[Layer] = ()) -> Loaded:
+    """Effective settings with their origins. `between`: what beats the file, and is beaten by --set."""
+    file = [] if path is None else [from_file(path)]
+    layers = (*file, *between, *(from_set(words) for words in sets))
     data: dict[str, Any] = {}
     try:
         for layer in layers:
@@ -100,12 +109,19 @@ def from_file(path: Path) -> Layer:
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}; {remedy(path)}") from None
+    text, data = toml_of(raw, str(path))
+    return Layer(str(path), anchored(data, path.absolute().parent), text)
+
+
+def toml_of(raw: bytes, path: str) -> tuple[str, dict[str, Any]]:
+    """The text of a settings file, and what it says. SettingsError names the file by `path`."""
+    try:
         text = raw.decode("utf-8-sig")
         if len(raw) > FILE_BYTES_MAX:
             raise SettingsError(f"{path}: too big for a settings file (over {FILE_BYTES_MAX} bytes)")
-        return Layer(str(path), anchored(tomllib.loads(text), path.absolute().parent), text.replace("\r\n", "\n"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}; {remedy(path)}") from None
+        return text.replace("\r\n", "\n"), tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{path}:{line}: not TOML: not UTF-8 text") from None

@@ -1,7 +1,9 @@
 """A bus opened for a person at the command line: heard for a while, at one bit rate or another."""
 
+import json
 import select
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,8 @@ from drivers.source import Source
 
 WAIT_S = 0.1
 TOLD_S = 1.0
+STEP_S = 0.5
+"""Somebody who watches needs no more."""
 
 
 class Tap:
@@ -111,3 +115,17 @@ def progress() -> Callable[[str], None]:
     if not sys.stderr.isatty():
         return lambda _words: None
     return lambda words: print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+
+
+def step_lines() -> Callable[[str], None]:
+    """The same for a program that reads our stdout: {"step": words}, a line each, STEP_S apart at least."""
+    told_s = -STEP_S
+
+    def tell(words: str) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if words and now_s - told_s >= STEP_S:
+            told_s = now_s
+            print(json.dumps({"step": words}), flush=True)
+
+    return tell

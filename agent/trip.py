@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.absence import Absence
+from agent.contrast import Differed
 from agent.core import Calibration, Event, Output, Sample
 from agent.hours import Dated, Hours
 from agent.odometer import Odometer
@@ -44,7 +45,7 @@ class TripEnded:
     summary: dict[str, Any]
 
 
-Moment = TripStarted | EventFound | TripEnded
+Moment = TripStarted | EventFound | TripEnded | Differed
 
 
 @dataclass(slots=True)

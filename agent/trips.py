@@ -41,12 +41,12 @@ def list_trips(state: Path, *, json: bool) -> int:
     with _store(state) as connection:
         trips, dating = _trips(connection)
     if json:
-        print(json_text.dumps([_summary(trip, dating) for trip in trips]))
+        print(json_text.dumps([summary_of(trip, dating) for trip in trips]))
     elif not trips:
         print("no trips yet")
     else:
         print(f"{'trip':>8}  {'start':<20}  {'minutes':>7}  {'km':>8}  {'events':>6}  {'end':<12}  delivered")
-        print("\n".join(_line(_summary(trip, dating)) for trip in trips))
+        print("\n".join(_line(summary_of(trip, dating)) for trip in trips))
     return 0
 
 
@@ -55,7 +55,7 @@ def show_trip(state: Path, number: int, *, json: bool) -> int:
     with _store(state) as connection:
         trips, dating = _trips(connection)
     trip = _find(trips, number)
-    summary = _summary(trip, dating)
+    summary = summary_of(trip, dating)
     if json:
         print(json_text.dumps(summary | {"event_list": [_event(record, dating) for record in trip.events]}))
         return 0
@@ -73,7 +73,7 @@ def summary(state: Path, number: int) -> dict[str, Any]:
     """What the list tells of one trip. InputError: there is none of this number."""
     with _store(state) as connection:
         trips, dating = _trips(connection)
-    return _summary(_find(trips, number), dating)
+    return summary_of(_find(trips, number), dating)
 
 
 def whole(state: Path, number: int) -> tuple[dict[str, Any], list[Record]]:
@@ -90,7 +90,7 @@ def whole(state: Path, number: int) -> tuple[dict[str, Any], list[Record]]:
     events_told = [_event(record, dating) | {"event_seq": record.seq} for record in trip.events]
     for told in events_told:
         del told["seq"], told["trip"]
-    return _summary(trip, dating) | {"event_list": events_told}, records
+    return summary_of(trip, dating) | {"event_list": events_told}, records
 
 
 def check_store(state: Path) -> None:
@@ -115,7 +115,9 @@ def export(state: Path, output: Path, number: int | None = None) -> int:
         begin, first, last = _span(rows, trip, first)
         here = {row[0] for row in rows}
         rows = sorted([*rows, *(row for row in told if row[0] not in here)], key=lambda row: row[0])
-    frames = [head_frame(public, first, vouched)] + [_frame(row, begin) for row in rows if first <= row[0] <= last]
+    frames = [head_frame(public, first, vouched, last)] + [
+        _frame(row, begin) for row in rows if first <= row[0] <= last
+    ]
     try:
         output.write_bytes(b"".join(frames))
     except OSError as error:
@@ -175,7 +177,7 @@ def _find(trips: Sequence[Trip], number: int) -> Trip:
     raise InputError(f"there is no trip {number} on this terminal; `tbox trips list` names those that are")
 
 
-def _summary(trip: Trip, dating: Dating) -> dict[str, Any]:
+def summary_of(trip: Trip, dating: Dating) -> dict[str, Any]:
     """What the list and `show` tell of a trip: DESIGN 6's names, times in microseconds of its boot, and dated."""
     told = dict(trip.end.body) if trip.end else {"start_us": trip.start.body.get("start_us"), "end_us": None}
     counts: dict[str, int] = {}

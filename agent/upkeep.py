@@ -4,7 +4,7 @@ Power and notice decide; hooks, lights and buzzers act. Everything here is optio
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from agent.blind import Blind
 from agent.codec import Record
 from agent.core import Event, Sample
 from agent.duty import Account, Resume, Signs, Suspend
+from agent.errors import StorageError
 from agent.hours import zone
 from agent.notice import Notice, minute_of
 from agent.power import Power
@@ -125,6 +126,26 @@ class Upkeep:
                 elif name in ("suspend", "off"):
                     self._power.refused(now_us, f"{ended.command} ended with {ended.exit_code}")
         return self.film.turn(now_us, self._power.plan.state, waiting, is_settled=is_settled)
+
+    def find(self, seconds: int) -> bool:
+        """Blink for so long, so that the box is found; False: there is nothing to blink with."""
+        return self._indicator.find(seconds)
+
+    def stay(self, now_us: int, seconds: float) -> str:
+        """Do not sleep for so long, from now on. Empty, or why not; 0 ends it."""
+        return self._power.stay(now_us, seconds)
+
+    def staying(self, seconds: int) -> Callable[[object], dict[str, Any]]:
+        """What writes that down, so that it outlives a restart; to be done where a slow disk makes nobody wait."""
+
+        def write(_store: object) -> dict[str, Any]:
+            try:
+                awake.write(self._state_dir, seconds)
+            except StorageError as why:
+                return {"error": str(why)}
+            return {"seconds": seconds}
+
+        return write
 
     def kept(self) -> dict[str, Any]:
         """What must outlive a start: the battery's account, and what clips took of their day's allowance."""

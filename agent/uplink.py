@@ -1,13 +1,13 @@
 """What may be published now, in what order, and what may be forgotten. It decides; others send, read and delete.
 
-Order. A record is published only after its row is on flash. Within a lane records go by number. Of the lanes the
-highest goes first: evidence, event, trip, health, samples.
+Order. A record is published only after its row is on flash. Of the lanes the highest goes first: evidence, event, trip,
+health, samples. Within a lane live records go by number, and so does the backlog (agent/lanes.py).
 
 Backlog. A record is live for LIVE_S after it was synced, then it is backlog; what was stored before this start is
-backlog. Evidence is always live. Each free place in the window goes to the highest lane whose next record is live,
-and only when there is none to backlog, which holds at most half of the window and about BACKLOG_BYTES of it. So a live
-record waits behind at most that many bytes of backlog of other lanes, however long the backlog is; behind older records
-of its own lane it waits its turn, because a lane keeps its order.
+backlog. Evidence of this start stays live, and so does its first record, which tells whose account it is. Each free
+place in the window goes to the highest lane that has a live record, and only when there is none to backlog, which holds
+at most half of the window and about BACKLOG_BYTES of it. So a live record waits behind at most that many bytes of
+backlog, however long the backlog is.
 
 On a metered link (`uplink.day_mb`) a lane whose share of the day is spent waits. A link on which nothing was
 acknowledged for `uplink.ack_s` is left: what stands between may answer pings for a broker that is gone.
@@ -19,7 +19,6 @@ published again, in order.
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -42,6 +41,7 @@ from agent.exchange import (
     Reopen,
     Want,
 )
+from agent.lanes import Lane, Place
 from agent.settings import Uplink as UplinkSettings
 
 LIVE_S = 60.0
@@ -52,16 +52,6 @@ BACKLOG_BYTES = 16384
 
 CONFIRM_MAX = 256
 """Most records confirmed in one step, so that deleting them stays a short transaction."""
-
-
-@dataclass(slots=True)
-class Lane:
-    """One lane: rows read and not yet sent, the last number read, and whether the outbox may have more."""
-
-    name: str
-    ready: deque[tuple[int, bytes]] = field(default_factory=deque)
-    after_seq: int = -1
-    has_more: bool = True
 
 
 class Flight(NamedTuple):
@@ -83,12 +73,12 @@ class Uplink:
         self._settings = settings
         self._window = settings.window
         self._backoff = Backoff(settings, rng)
-        self._lanes = {name: Lane(name) for name in LANES}
+        self._lanes = {name: Lane(name, stored_upto) for name in LANES}
         self.allowance = Allowance(settings.day_mb * 1_000_000)
         self._held_back: frozenset[str] = frozenset()
         self._flights: dict[int, Flight] = {}
         self._stored_upto = stored_upto
-        self._backlog_upto = stored_upto
+        self._backlog_upto = self._before_upto = stored_upto
         self._marks: deque[tuple[float, int]] = deque()
         self.confirming = Confirming(settings.confirm, delivered_upto, settings.receipt_s)
         self._must_rewind = self._is_reopening = False
@@ -103,7 +93,7 @@ class Uplink:
         """These records (seq, lane) are on flash now, and so is every one before them."""
         for seq, lane in rows:
             self._stored_upto = max(self._stored_upto, seq)
-            self._lanes[lane].has_more = True
+            self._lanes[lane].new.has_more = True
 
     def hear(self, now_s: float, answers: Iterable[Answer]) -> list[str]:
         """Take in what the link told, in its order; gives back sentences for the log."""
@@ -132,14 +122,10 @@ class Uplink:
         self._must_rewind = True
 
     def wants(self) -> list[Want]:
-        """What to read from the outbox and `offer` before the next step; bounded to one window a lane."""
+        """What to read from the outbox and `offer` before the next step; bounded to two windows a lane."""
         if self.state != "up":
             return []
-        return [
-            Want(lane.name, lane.after_seq, self._window - len(lane.ready))
-            for lane in self._lanes.values()
-            if lane.has_more and len(lane.ready) < self._window
-        ]
+        return [want for lane in self._lanes.values() for want in lane.wants(self._window)]
 
     def offer(self, want: Want, rows: Sequence[tuple[int, bytes]]) -> None:
         """Rows (seq, record) that answer a want, lowest first.
@@ -148,15 +134,7 @@ class Uplink:
         since) is passed over. When rows are read beside the loop, offer what was read before telling what was synced
         since: `synced` makes the lane be read again.
         """
-        lane = self._lanes[want.lane]
-        if want.after_seq != lane.after_seq:
-            return
-        for seq, payload in rows:
-            if seq > self._stored_upto:
-                break
-            lane.ready.append((seq, payload))
-            lane.after_seq = seq
-        lane.has_more = len(rows) >= want.limit
+        self._lanes[want.lane].offer(want, rows, self._stored_upto, self._is_sent)
 
     def step(self, now_s: float) -> list[Action]:
         """What to do now, in this order."""
@@ -208,8 +186,8 @@ class Uplink:
 
     def _link_down(self, now_s: float, down: LinkDown) -> list[str]:
         """Whatever was not answered is published again; a try comes later."""
-        for seq, flight in sorted(self._flights.items(), reverse=True):
-            flight.lane.ready.appendleft((seq, flight.payload))
+        for lane in self._lanes.values():
+            lane.take_back((seq, flight.payload) for seq, flight in self._flights.items() if flight.lane is lane)
         self._counters["republished"] += len(self._flights)
         self._counters["losses"] += self.state in ("up", "leaving")
         self._counters["auth_failures"] += down.is_auth
@@ -237,14 +215,14 @@ class Uplink:
         return [sentence] if sentence else []
 
     def _rewind_if_quiet(self) -> None:
-        """Once nothing is in flight, read every lane from its beginning again, so that its order holds."""
+        """Once nothing is in flight, read every lane from its beginning again."""
         if not self._must_rewind or self._is_reopening or self._flights:
             return
         self._must_rewind = False
         self._counters["rewinds"] += 1
         self.confirming.begin_again()
         for name in self._lanes:
-            self._lanes[name] = Lane(name)
+            self._lanes[name] = Lane(name, self._backlog_upto)
 
     def _grow_old(self, now_s: float) -> None:
         """Move the mark between backlog and live, in steps of an eighth of LIVE_S."""
@@ -254,6 +232,19 @@ class Uplink:
             self._backlog_upto = self._marks.popleft()[1]
             if not self._marks:
                 self._marks.append((now_s, self._stored_upto))
+        for lane in self._lanes.values():
+            if lane.new.ready and not self._is_live(lane):
+                lane.grow_old(self._backlog_upto)
+
+    def _is_live(self, lane: Lane) -> bool:
+        """Whether the next new record goes first: it is young, or evidence of this start, or says who starts here."""
+        seq = lane.new.ready[0][0]
+        stays = seq > self._before_upto and (lane.name == "evidence" or seq == self._before_upto + 1)
+        return stays or seq > self._backlog_upto
+
+    def _is_sent(self, seq: int) -> bool:
+        """Whether this record is on its way or there."""
+        return seq in self._flights or seq in self.confirming.held or seq in self.confirming.ready
 
     def _is_unanswered(self, now_s: float) -> bool:
         """Whether the link seems up and takes nothing."""
@@ -261,7 +252,8 @@ class Uplink:
 
     def _news_of_allowance(self) -> list[str]:
         """What the allowance holds back since now, or no more."""
-        held = frozenset(lane.name for lane in self._lanes.values() if lane.ready and self._is_held(lane))
+        heads = [(lane, place) for lane in self._lanes.values() for place in (lane.new, lane.old) if place.ready]
+        held = frozenset(lane.name for lane, place in heads if self._is_held(lane, place))
         before, self._held_back = self._held_back, held
         spent = f"{self.allowance.spent_bytes / 1e6:.1f} of {self._settings.day_mb} MB of 24 hours are spent"
         return [f"{name} held back: {spent} (uplink.day_mb)" for name in sorted(held - before)]
@@ -270,29 +262,24 @@ class Uplink:
         """Records for the free places."""
         if not self._flights:
             self._answered_s = now_s
-        while len(self._flights) < self._window and (lane := self._next_lane()) is not None:
-            is_backlog = not self._is_live(lane)
-            seq, payload = lane.ready.popleft()
-            self._flights[seq] = Flight(lane, payload, is_backlog)
+        while len(self._flights) < self._window and (next_ := self._next()) is not None:
+            lane, place = next_
+            seq, payload = place.ready.popleft()
+            self._flights[seq] = Flight(lane, payload, place is lane.old)
             self._counters["published"] += 1
             self.allowance.spend(now_s, len(payload))
             yield Publish(seq, lane.name, payload)
 
-    def _next_lane(self) -> Lane | None:
-        """Whose next record goes: the highest live one, else backlog as far as it has room."""
-        waiting = [lane for lane in self._lanes.values() if lane.ready and not self._is_held(lane)]
-        live = [lane for lane in waiting if self._is_live(lane)]
-        if live:
-            return live[0]
-        return waiting[0] if waiting and self._has_backlog_room() else None
+    def _next(self) -> tuple[Lane, Place] | None:
+        """Whose next record goes: the highest lane's live one, else backlog as far as it has room."""
+        places = [(lane, lane.new) for lane in self._lanes.values() if lane.new.ready and self._is_live(lane)]
+        if self._has_backlog_room():
+            places += [(lane, lane.old) for lane in self._lanes.values()]
+        return next((one for one in places if one[1].ready and not self._is_held(*one)), None)
 
-    def _is_held(self, lane: Lane) -> bool:
-        """Whether the allowance makes the next record of this lane wait."""
-        return self.allowance.holds(lane.name, len(lane.ready[0][1]))
-
-    def _is_live(self, lane: Lane) -> bool:
-        """Whether the next record of this lane is live."""
-        return lane.name == "evidence" or lane.ready[0][0] > self._backlog_upto
+    def _is_held(self, lane: Lane, place: Place) -> bool:
+        """Whether the allowance makes the next record there wait."""
+        return self.allowance.holds(lane.name, len(place.ready[0][1]))
 
     def _has_backlog_room(self) -> bool:
         """Whether backlog may use one more place of the window."""

@@ -33,13 +33,20 @@ def run(
 
 def _within(given: Path) -> list[Path]:
     """The file; of a folder the store in it, else all files that are not hidden, by name. InputError: it has none."""
-    if not given.is_dir():
-        return [given]
-    store = given / STORE_NAME
-    found = [store] if store.is_file() else sorted(path for path in given.glob("[!.]*") if path.is_file())
+    try:
+        if not given.is_dir():
+            return [given]
+        store = given / STORE_NAME
+        found = [store] if store.is_file() else sorted(path for path in given.iterdir() if _is_told(path))
+    except OSError as error:
+        raise InputError(f"{given}: cannot be read: {error.strerror}") from error
     if not found:
         raise InputError(f"{given}: there is no file in it; name a state folder, or one of exported or received files")
     return found
+
+
+def _is_told(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _public(name: str, key: str | None) -> bytes | None:

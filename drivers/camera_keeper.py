@@ -26,6 +26,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the daemon's terminal is the daemon's affair
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.umask(0o077)
-    os.nice(NICE)
+    with suppress(PermissionError):  # a service's system call filter may forbid it
+        os.nice(NICE)
     plan = Plan(**json.loads(sys.argv[1]))
     try:
         alone(Path(plan.folder))

@@ -37,6 +37,9 @@ class Pattern:
 
 
 PATTERNS = {"short": Pattern(1, 200, 200), "double": Pattern(2, 200, 200), "long": Pattern(1, 1000, 200)}
+FIND = Pattern(1, 300, 300)
+"""Once; as often as it is asked for."""
+
 BY_SEVERITY = {"low": "short", "medium": "double", "high": "long"}
 
 
@@ -120,6 +123,15 @@ class Indicator:
             self._waiting.append(PATTERNS[BY_SEVERITY.get(severity, "short")])
         else:
             self._counters["crowded"] += 1
+
+    def find(self, seconds: int) -> bool:
+        """Blink for so long, before all else that waits; False: there is nothing to blink with."""
+        if self._command is not None:
+            self._command.start({"kind": "find", "severity": "low"})
+        if self._lamps and len(self._waiting) < HELD:
+            times = max(1, seconds * 1000 // (FIND.on_ms + FIND.off_ms))
+            self._waiting.appendleft(Pattern(times, FIND.on_ms, FIND.off_ms))
+        return bool(self._lamps) or self._command is not None
 
     def tend(self, now_s: float) -> None:
         """Called each turn of the loop, with any clock that goes on."""

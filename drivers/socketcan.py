@@ -6,6 +6,7 @@ What is sent goes through C as well (tbox_can_send): the guard's verdict and the
 import errno
 import os
 import socket
+from pathlib import Path
 
 import can
 
@@ -20,6 +21,7 @@ ROOM = 256
 RECEIVE_BYTES = 4 * 2**20
 """Room asked of the kernel for frames that wait. It gives net.core.rmem_max at most, 0.14 s of a full classic bus where
 nobody raised it: that sysctl decides how long the agent may be held up without a loss."""
+RECEIVE_MOST = Path("/proc/sys/net/core/rmem_max")
 
 BUSY = (errno.ENOBUFS, errno.EAGAIN)
 """How a full queue of frames to send shows."""
@@ -38,7 +40,7 @@ class SocketCan:
         self._room = bytearray(ROOM * INPUT_BYTES)
         self._inputs = ffi.from_buffer("uint8_t[]", self._room, require_writable=True)
         with socket.socket(fileno=os.dup(self._fd)) as own:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+            make_room(own)
         lib.tbox_can_init(self._self, self._fd, number)
 
     def fileno(self) -> int:
@@ -80,3 +82,10 @@ class SocketCan:
     def close(self) -> None:
         """Close the socket."""
         self._bus.shutdown()
+
+
+def make_room(own: socket.socket) -> None:
+    """Ask for RECEIVE_BYTES, which the kernel doubles; never for less than the socket has (net.core.rmem_default)."""
+    room = 2 * min(RECEIVE_BYTES, int(RECEIVE_MOST.read_text()))
+    if own.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < room:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)

@@ -15,9 +15,10 @@ from hil.fleet import options as fleet
 from hil.junit import Result, junit
 from hil.outcome import Outcome
 from hil.page import page
-from hil.places import PLACES, PlaceError, Task, is_here, plan, run
+from hil.places import PLACES, PlaceError, is_here, plan, run
 from hil.replaying import laid_beside
 from hil.scenario_file import ScenarioError
+from hil.task import Task
 from hil.verdict import Finding, judge
 
 

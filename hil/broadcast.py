@@ -97,11 +97,13 @@ class Broadcast:
         assert isinstance(database, Database)
         self._senses = Senses(scenario, seed)
         self._packed = {message.name: _Packed(message) for message in database.messages}
+        self._step = -1
 
     def frames(self, moment: Moment) -> list[Frame]:
-        """What is broadcast at this step of 10 ms."""
-        step = round(moment.time_s / STEP_S)
-        due = [(name, every) for name, every in PERIODS.items() if step % every == 0]
+        """What is broadcast at this step of 10 ms, and what became due since the last one that was asked for."""
+        before, step = self._step, round(moment.time_s / STEP_S)
+        self._step = step
+        due = [(name, every) for name, every in PERIODS.items() if before // every != step // every]
         values = self._senses.at(moment)
         if moment.is_silent:
             return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from agent.codec import KINDS as RECORDS
 from hil.scenario_table import ASKED_FAULTS, FRAME_FAULTS, LIVE_FAULTS, Scenario
 from hil.tls import BROKER_NAME
 
@@ -82,6 +83,8 @@ def _unequipped(scenario: Scenario) -> Iterator[str]:
             yield f"{at}: there is no receiver; write receiver = true"
         if fault.name == "dns_failure" and scenario.settings.get("mqtt.host") != BROKER_NAME:
             yield f'{at}: the broker has no name; write settings = {{ "mqtt.host" = "{BROKER_NAME}" }}'
+        if fault.after and (fault.name not in LIVE_FAULTS or fault.after not in RECORDS):
+            yield f"{at}: after is for a fault around the terminal, and a kind of record: {', '.join(RECORDS)}"
         kinds = KINDS.get(fault.name, (fault.what,))
         if fault.what not in kinds:
             yield f"{at}: what is one of {', '.join(kind or 'nothing' for kind in kinds)}"

@@ -1,6 +1,6 @@
 """Faults of the terminal's flash, which is a disk of its own then. Each changes the kernel it runs in.
 
-disk_full    it is a small file system, and something else fills it
+disk_full    it is a small file system, and something else fills it; it is emptied once the agent has ended, as it must
 sync_stall   it answers nothing: no sync comes back until its end; what is published meanwhile was not synced
 read_only    it refuses every write, so the kernel makes the file system read-only; at its end the box starts anew, with
              the file system mended
@@ -16,7 +16,7 @@ from pathlib import Path
 from hil.books import boot_us
 from hil.flash import Flash, How
 from hil.switch import Stage, Switch, call
-from hil.terminal import TerminalError
+from hil.terminal import Terminal, TerminalError
 
 DISK_BYTES = 6_000_000
 BLOCK_BYTES = 65_536
@@ -31,7 +31,7 @@ def switches(live: Stage) -> dict[str, Switch]:
     return {
         "disk_full": Switch(
             begin=lambda _: fill(state),
-            end=lambda _: empty(state),
+            end=lambda _: make_room(live.terminal),
             prepare=lambda: mount_small(state),
             close=lambda: call("umount", str(state)),
         ),
@@ -70,9 +70,8 @@ class DiskFaults:
 
     def mend(self) -> None:
         """The agent has ended, as it must; the disk takes writes again, and the box starts."""
-        terminal, give_up_s = self._live.terminal, time.monotonic() + END_S
-        while terminal.is_running() and time.monotonic() < give_up_s:
-            time.sleep(TURN_S)
+        terminal = self._live.terminal
+        wait_for_end(terminal)
         terminal.stop()
         self.flash.unmount()
         self.flash.mend()
@@ -111,6 +110,14 @@ def fill(folder: Path) -> None:
                 size //= 2
 
 
-def empty(folder: Path) -> None:
-    """Give it back."""
-    (folder / "filler").unlink(missing_ok=True)
+def make_room(terminal: Terminal) -> None:
+    """The agent has ended, as it must; give it back."""
+    wait_for_end(terminal)
+    (terminal.state / "filler").unlink(missing_ok=True)
+
+
+def wait_for_end(terminal: Terminal) -> None:
+    """Until the agent has ended, END_S at most: the verdict tells who did not."""
+    give_up_s = time.monotonic() + END_S
+    while terminal.is_running() and time.monotonic() < give_up_s:
+        time.sleep(TURN_S)

@@ -1,4 +1,4 @@
-"""Place `kernel`: scenarios live on vcan0 of a kernel that comes along, one after the other in one boot.
+"""Place `kernel`: scenarios live on vcan0 of a kernel that comes along.
 
 python -m hil.in_kernel --limit S --out FOLDER SCENARIO.toml:SEED...     (what `Boot` starts; it ends on SIGTERM)
 """
@@ -8,24 +8,48 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from hil import ROOT, kernel
 
 STOP_S = 10.0
+STILL_S = 60.0
+"""A kernel whose heart did not beat for so long stands still: it beats every few seconds."""
+SAID_CHARACTERS = 3000
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why there comes no more of a boot, in words, and whether it was the kernel's fault."""
+
+    words: str
+    is_kernel: bool
 
 
 class Boot:
-    """One boot, as a process of its own. What it leaves is in `folder`: NAME.json for each scenario."""
+    """One boot, as a process of its own. What it leaves is in `folder`: NAME.json for each scenario.
 
-    def __init__(self, scenarios: Sequence[str], folder: Path, limit_s: float, module: str = "hil.in_kernel") -> None:
+    `patience`: so many times longer than others its kernel may be still.
+    """
+
+    def __init__(
+        self,
+        scenarios: Sequence[str],
+        folder: Path,
+        limit_s: float,
+        module: str = "hil.in_kernel",
+        patience: float = 1.0,
+    ) -> None:
+        self._folder, self._limit_s, self._still_s = folder, limit_s, STILL_S * patience
         self._said, self._told = folder / "said", 0
+        self._beats, self._begun_s = 0, time.monotonic()
+        self._beat_s = self._begun_s
         self._process = subprocess.Popen(  # noqa: S603 # our own words
-            [sys.executable, "-m", module, "--limit", str(limit_s), "--out", str(folder), *scenarios],
+            [sys.executable, "-m", module, "--limit", str(limit_s + STOP_S), "--out", str(folder), *scenarios],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
         )
@@ -38,9 +62,32 @@ class Boot:
             self._process.terminate()
         self._process.wait(STOP_S)
 
-    def is_over(self) -> bool:
-        """Whether it has powered off."""
-        return self._process.poll() is not None
+    def stop(self) -> Stop | None:
+        """Why no more will come; None: it goes on."""
+        now_s = time.monotonic()
+        if self._process.poll() is not None:
+            return self._ended()
+        beats = _size(self._folder / kernel.BEAT)
+        if beats != self._beats:
+            self._beats, self._beat_s = beats, now_s
+        if now_s - self._beat_s > self._still_s:
+            return self._told_why(f"its kernel has stood still for {self._still_s:.0f} s", is_kernel=True)
+        if now_s - self._begun_s > self._limit_s:
+            return self._told_why(
+                f"its kernel lives, but it was not done within {self._limit_s:.0f} s", is_kernel=False
+            )
+        return None
+
+    def _ended(self) -> Stop:
+        """It has powered off, or fallen."""
+        code = self._folder / "code"
+        if code.exists():
+            return self._told_why(f"what ran in there ended with {code.read_text().strip()}", is_kernel=False)
+        return self._told_why("the kernel ended before it was done", is_kernel=True)
+
+    def _told_why(self, words: str, *, is_kernel: bool) -> Stop:
+        """With what it said last."""
+        return Stop(f"{words}; it said:\n{self.said()[-SAID_CHARACTERS:]}", is_kernel)
 
     def lines(self) -> Iterator[str]:
         """What it has said since the last call, line by line."""
@@ -51,6 +98,10 @@ class Boot:
     def said(self) -> str:
         """All of it."""
         return self._said.read_text(errors="replace") if self._said.exists() else ""
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [sys.executable, "-m", "hil.live", *options.scenario, "--out", "/run/out", "--place", "kernel"]
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     try:
-        done = kernel.run(words, options.out, environment=environment, limit_s=options.limit)
+        done = kernel.run(words, options.out, environment=environment, limit_s=options.limit, is_urgent=True)
     except KeyboardInterrupt:
         return 130
     return 0 if done.code == 0 else 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from hil import ROOT, qemu
 
 BITRATE = 500_000
-PATIENCE = 5.0
+PATIENCE = 8.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ Each leaves `NAME.json` in the folder, as hil/outcome.py describes it.
 """
 
 import argparse
+import faulthandler
 import sys
 import tempfile
 import time
@@ -32,7 +33,8 @@ from hil.terminal import Plug, Terminal, TerminalError
 from hil.wire import VCAN, parse_end
 from hil.wired_box import Box, BoxBooks
 
-START_S = 30.0
+START_S = 90.0
+"""What starts takes 3 s alone, and ten times as long where others use the machine before it."""
 TURN_S = 0.05
 TOLD_S = 5.0
 """How often it is said how far the drive is."""
@@ -40,6 +42,9 @@ ARRIVE_S = 20.0
 """How long after the drive what it meant may take to arrive."""
 SETTLE_S = 10.0
 """How long the last records may take to arrive once the agent has stopped."""
+
+HUNG_S = 150.0
+"""Nothing here waits so long without looking round: in a kernel that comes along it ends then, and says where."""
 
 Say = Callable[[str], None]
 
@@ -51,8 +56,9 @@ class LiveError(Exception):
 class Live(Staged):
     """Everything that runs for one scenario."""
 
-    def __init__(self, scenario: Scenario, path: Path, seed: int, site: Site) -> None:
-        self.scenario, self._path, self._seed, self._site = scenario, path, seed, site
+    def __init__(self, scenario: Scenario, path: Path, seed: int, site: Site, look: Callable[[], None]) -> None:
+        """`look` is called whenever it looks round."""
+        self.scenario, self._path, self._seed, self._site, self._look = scenario, path, seed, site, look
         self.link = ""
         """How the terminal's link stood at last, in words."""
         self.books: Books = BoxBooks(site.device) if site.is_box else Books()
@@ -116,6 +122,7 @@ class Live(Staged):
         """Until it is. LiveError when it never is."""
         give_up_s = time.monotonic() + START_S * self._site.patience
         while not is_ready():
+            self._look()
             if time.monotonic() > give_up_s:
                 raise LiveError(f"{what} did not come within {START_S * self._site.patience:.0f} s")
             time.sleep(TURN_S)
@@ -135,14 +142,25 @@ class Live(Staged):
                 told_s += TOLD_S
                 say(f"{now_s:.0f} of {drive_s:.0f} s, {len(self.books.inbox.records)} records arrived")
             time.sleep(TURN_S)
+        if late := self.faults.waiting(drive_s):
+            raise LiveError("; ".join(late))
         self.faults.end()
+        self._let_start()
         give_up_s = time.monotonic() + ARRIVE_S * self._site.patience
         while not (self.terminal.has_told() and self._is_over()) and time.monotonic() < give_up_s:
             self._turn()
             time.sleep(TURN_S)
 
+    def _let_start(self) -> None:
+        """Until one that a fault started anew late in the drive is up, as long as a start may take."""
+        give_up_s = time.monotonic() + START_S * self._site.patience
+        while self.terminal.is_starting() and time.monotonic() < give_up_s:
+            self._turn()
+            time.sleep(TURN_S)
+
     def _turn(self) -> float:
         """Once round; where the drive is, in seconds."""
+        self._look()
         truth = self.car.truth
         now_s = float(truth.get("time_s", 0.0))
         self.faults.step(now_s)
@@ -161,22 +179,26 @@ class Live(Staged):
 
     def settle(self) -> None:
         """Stop the agent, and let arrive what it said last."""
+        self._look()
         if self.scenario.expect.link is not None:
             self.link = controller.look(self._site.terminal.channel).words
         self.terminal.stop()
         give_up_s = time.monotonic() + SETTLE_S * self._site.patience
         while not self._is_over(to_the_seal=True) and time.monotonic() < give_up_s:
+            self._look()
             time.sleep(TURN_S)
 
 
-def run(path: Path, seed: int, site: Site, say: Say) -> Outcome:
-    """One scenario, live."""
+def run(path: Path, seed: int, site: Site, say: Say, look: Callable[[], None] = lambda: None) -> Outcome:
+    """One scenario, live. `look` is called as long as it goes on."""
     scenario, begin_s, trouble = read(path), time.monotonic(), ""
     say("starting broker, car and agent")
     try:
-        with Live(scenario, path, seed, site) as live:
+        with Live(scenario, path, seed, site, look) as live:
             live.drive(say)
+            say("the drive is over")
             live.settle()
+            look()
             told = live.books.outcome(live.car.truth, live.terminal, live.link)
     except (LiveError, TerminalError, brokers.BrokerError, controller.LinkError, tls.TlsError) as why:
         trouble, told = str(why), {}
@@ -208,9 +230,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for word in options.scenario:
         name, _, seed = word.rpartition(":")
         path = Path(name)
-        outcome = run(path, int(seed), site, partial(_say, path.stem))
+        outcome = run(path, int(seed), site, partial(_say, path.stem), partial(_watch, HUNG_S * options.patience))
         outcome.write(options.out / f"{path.stem}.json")
+    faulthandler.cancel_dump_traceback_later()
     return 0
+
+
+def _watch(most_s: float) -> None:
+    """Whoever does not call again within this time ends, with a word on where every thread stood."""
+    faulthandler.dump_traceback_later(most_s, exit=True)
 
 
 def _say(name: str, words: str) -> None:

@@ -18,7 +18,7 @@ from hil.switch import Stage, Switch
 
 ON_DISK = ("disk_full", "sync_stall", "read_only", "power_cut", "drop_writes")
 ON_CLOCK = ("clock_step", "ntp_step", "rtc_1970")
-ALONE = ("slow_network", "dns_failure", *ON_CLOCK, *ON_DISK, "low_memory", "starved")
+ALONE = ("slow_network", "dns_failure", *ON_CLOCK, *ON_DISK, "low_memory")
 """These change the machine they run on: only in a kernel that comes along."""
 
 
@@ -56,7 +56,8 @@ class LiveFaults:
 
     def __init__(self, faults: Sequence[FaultTable], live: Stage) -> None:
         self._planned = [fault for fault in faults if fault.name in LIVE_FAULTS]
-        self._active: list[FaultTable] = []
+        self._active: list[tuple[float, FaultTable]] = []
+        self._live = live
         known = switches(live)
         self._switches = {fault.name: known[fault.name] for fault in self._planned}
         self._prepared: list[Switch] = []
@@ -74,30 +75,44 @@ class LiveFaults:
 
     def step(self, now_s: float) -> None:
         """Begin what is due, end what is over."""
-        for fault in [fault for fault in self._planned if fault.from_s <= now_s]:
+        for fault in [fault for fault in self._planned if fault.from_s <= now_s and self._may_begin(fault)]:
             self._planned.remove(fault)
             self._switches[fault.name].begin(fault)
-            self._active.append(fault)
-        for fault in [fault for fault in self._active if fault.until_s <= now_s]:
-            self._active.remove(fault)
+            until_s = now_s + fault.until_s - fault.from_s if fault.after else fault.until_s
+            self._active.append((until_s, fault))
+        for until_s, fault in [one for one in self._active if one[0] <= now_s]:
+            self._active.remove((until_s, fault))
             self._switches[fault.name].end(fault)
+
+    def waiting(self, now_s: float) -> list[str]:
+        """What should have begun by now and waits for a record, in words."""
+        late = [fault for fault in self._planned if fault.from_s <= now_s]
+        return [f"{fault.name} never began: no {fault.after} record arrived" for fault in late]
 
     def end(self) -> None:
         """End what still is."""
-        for fault in self._active:
+        for _, fault in self._active:
             self._switches[fault.name].end(fault)
         self._active = []
 
+    def _may_begin(self, fault: FaultTable) -> bool:
+        """Whether the record that it waits for is there."""
+        if not fault.after:
+            return True
+        with self._live.subscriber.lock:
+            return bool(self._live.subscriber.inbox.bodies(fault.after))
+
 
 def end_broker(live: Stage) -> None:
-    """It goes, and with it whoever listened there."""
+    """It goes, and with it whoever listened there; what it has taken, and promised, it hands on before."""
+    live.relay.cut()
+    live.subscriber.catch_up(net_faults.CATCH_UP_S)
     live.subscriber.close()
     live.broker.stop()
 
 
 def begin_broker(live: Stage) -> None:
     """A new one; the terminal is let in when the subscriber is there again, as a platform's session would be."""
-    live.relay.cut()
     live.broker = live.broker.again()
     live.subscribe()
     live.relay.mend()

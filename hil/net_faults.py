@@ -16,6 +16,7 @@ from hil.scenario_table import FaultTable
 from hil.switch import Stage, Switch, call
 from hil.tls import BROKER_NAME
 
+CATCH_UP_S = 10.0
 NETEM = "net/sched/sch_netem"
 DNS_PORT = 53
 LOCAL = "127.0.0.1 localhost\n"
@@ -57,6 +58,7 @@ def show(live: Stage, certificate: str) -> None:
     """Let the broker begin anew with this certificate; the terminal finds it when the bench listens there again."""
     was_whole = live.relay.is_whole
     live.relay.cut()
+    live.subscriber.catch_up(CATCH_UP_S)
     live.subscriber.close()
     live.broker.stop()
     live.broker = live.broker.again(certificate)

@@ -86,9 +86,7 @@ def _account(inbox: Inbox) -> Iterator[Check]:
         missing = inbox.missing(device)
         yield Check(not missing, f"records 0 to {highest}, none missing{': but ' + str(missing) if missing else ''}")
     again = f", {inbox.redelivered} came twice and were known by (device, seq)" if inbox.redelivered else ", none twice"
-    yield Check(
-        not inbox.faults, f"each on its lane, in order{again}" + "".join(f"; {fault}" for fault in inbox.faults)
-    )
+    yield Check(not inbox.faults, f"each on its lane{again}" + "".join(f"; {fault}" for fault in inbox.faults))
     seals = inbox.bodies("seal")
     yield Check(bool(seals), f"{len(seals)} seals, signed by the device")
     for seal in seals[-1:]:

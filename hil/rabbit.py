@@ -59,9 +59,13 @@ class Cluster:
         if EPMD is None:
             raise BrokerError("RabbitMQ is not installed: apt-get install rabbitmq-server")
         self._epmd = subprocess.Popen([EPMD, "-port", str(self._epmd_port), "-address", "127.0.0.1"])  # noqa: S603
-        for node in self.nodes:  # one after the other: the first makes the cluster, the others join it
-            self.start(node)
-            self.await_up(node)
+        try:
+            for node in self.nodes:  # one after the other: the first makes the cluster, the others join it
+                self.start(node)
+                self.await_up(node)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

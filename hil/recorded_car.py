@@ -23,8 +23,10 @@ from hil.wire import Adapter, open_car_end
 
 REPORT_S = 0.1
 LATE_S = 0.02
-"""So much is caught up; what is later becomes part of the drive."""
+"""So much is caught up; of what is later only the newest of each identifier is sent."""
 IDLE_S = 0.01
+TOGETHER_S = 0.004
+"""What is due within this goes out at one waking: a kernel that comes along has dear ones."""
 
 
 class RecordedCar:
@@ -43,13 +45,12 @@ class RecordedCar:
     def drive(self) -> None:
         """Until the input ends; after its last frame the recording is silent.
 
-        A machine that is late makes the drive longer: what was missed is not hurried through.
+        What a machine that is late has missed is left out, but for the newest of each identifier: hurried through, it
+        would look as if the car had braked harder.
         """
-        begun_s = time.monotonic()
-        while not select.select([sys.stdin], [], [], self._pause_s(time.monotonic() - begun_s))[0]:
+        begun_s, at_s = time.monotonic(), 0.0
+        while not select.select([sys.stdin], [], [], self._pause_s(at_s))[0]:
             at_s = time.monotonic() - begun_s
-            if self._next < len(self._messages) and (late_s := at_s - self._messages[self._next][0]) > LATE_S:
-                begun_s, at_s = begun_s + late_s, at_s - late_s
             self._say(at_s)
             if at_s >= self._listened_s + IDLE_S:
                 self._listen(at_s)
@@ -61,19 +62,31 @@ class RecordedCar:
         self._bus.shutdown()
 
     def _pause_s(self, at_s: float) -> float:
-        """Until the next frame is due, or there is something to tell."""
+        """Until the next frames are due, or there is something to tell; at least TOGETHER_S."""
         due_s = self._messages[self._next][0] if self._next < len(self._messages) else at_s + IDLE_S
-        return min(IDLE_S, max(0.0, due_s - at_s))
+        return min(IDLE_S, max(TOGETHER_S, due_s - at_s))
+
+    def _due(self, at_s: float) -> list[can.Message]:
+        """Those whose time has come, without what is out of date."""
+        first = self._next
+        while self._next < len(self._messages) and self._messages[self._next][0] <= at_s:
+            self._next += 1
+        due = self._messages[first : self._next]
+        newest = {message.arbitration_id: number for number, (_, message) in enumerate(due)}
+        return [
+            message
+            for number, (t_s, message) in enumerate(due)
+            if at_s - t_s <= LATE_S or newest[message.arbitration_id] == number
+        ]
 
     def _say(self, at_s: float) -> None:
         """What is due. A frame that the bus refuses is counted: nobody has heard it."""
-        while self._next < len(self._messages) and self._messages[self._next][0] <= at_s:
+        for message in self._due(at_s):
             try:
-                self._bus.send(self._messages[self._next][1])
+                self._bus.send(message)
                 self._sent += 1
             except can.CanError:
                 self._refused += 1
-            self._next += 1
 
     def _listen(self, at_s: float) -> None:
         """What others have said since."""

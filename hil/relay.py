@@ -9,6 +9,7 @@ import threading
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65_536
 WAKE = b"."
+OBEY_S = 30.0
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes a close a reset: what was under way is lost."""
 
@@ -59,13 +60,14 @@ class Relay:
         """Cut it for good."""
         self._going = False
         self._change(wanted=False)
-        self._thread.join()
+        self._thread.join(OBEY_S)
 
     def _change(self, *, wanted: bool) -> None:
         self._wanted = wanted
         self._settled.clear()
         self._wake.send(WAKE)
-        self._settled.wait()
+        if not self._settled.wait(OBEY_S):
+            raise TimeoutError(f"the network before the broker did not obey within {OBEY_S:.0f} s")
 
     def _run(self) -> None:
         while self._going or self._peers or self._listener:

@@ -104,6 +104,9 @@ class FaultTable(_Table, frozen=True, kw_only=True):
     to_s: Size = 0.0
     size: float = 0.0
     what: str = ""
+    after: str = ""
+    """Of one around the terminal: it waits, with its whole length, until a record of this kind has arrived, which was
+    on flash before. So a slow machine changes nothing about what it finds."""
 
     @property
     def until_s(self) -> float:

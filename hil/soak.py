@@ -36,7 +36,7 @@ SETTINGS: dict[str, bool | int | float | str] = {
     "obd.ask": "never",
 }
 """What differs from the defaults: an event a second, counters every 5 s, and everything on the buses is read."""
-START_S = 60.0
+START_S = 150.0
 ARRIVE_S = 30.0
 TURN_S = 0.05
 LOOK_S = 1.0

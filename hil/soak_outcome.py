@@ -13,6 +13,8 @@ WARM_S = 30.0
 """So long memory may grow: caches fill, the first trip opens, the ring before a crash is touched once."""
 WARM_SHARE = 0.3
 """Of a shorter soak this share."""
+LINE_S = 30.0
+"""A shorter stretch has no line: the ring before a crash is still filling."""
 APART_US = 400_000
 """An event ends within this of the frame that ended it; the next such frame is a second away."""
 
@@ -116,6 +118,15 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     mid_x, mid_y = (sum(column) / len(points) for column in zip(*points, strict=True))
     wide = sum((x - mid_x) ** 2 for x, _ in points)
     return sum((x - mid_x) * (y - mid_y) for x, y in points) / wide if wide else 0.0
+
+
+def later_rise(points: Sequence[tuple[float, float]]) -> tuple[float, bool]:
+    """What the later half of it rises along its line, and whether it is long enough to have one."""
+    later = points[len(points) // 2 :]
+    if not later:
+        return 0.0, False
+    lasts_s = later[-1][0] - later[0][0]
+    return slope(later) * lasts_s, lasts_s >= LINE_S
 
 
 def quantile(values: Iterable[float], share: float) -> float:

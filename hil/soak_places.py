@@ -30,7 +30,7 @@ BATCHES = {"kernel": 64, "vcan": 8, "pair": 4}
 """Frames a system call: the fewest that the place carries with ease."""
 LINKS = ("vcan0", "vcan1")
 RATES = range(500, 20_001)
-SPARE_S = 180.0
+SPARE_S = 300.0
 TURN_S = 0.2
 ENDING = "ending with the figures so far; once more: at once"
 

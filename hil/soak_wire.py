@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 QUEUE_BYTES = 16 << 20
 """What may wait for the reader: some seconds of a full bus, so that a machine with others on it gives no false alarm.
 Linux's default of 208 KiB holds 277 frames, 70 ms of it."""
-QUEUE_SETTING = Path("/proc/sys/net/core/rmem_default")
+QUEUE_SETTINGS = tuple(Path("/proc/sys/net/core", name) for name in ("rmem_max", "rmem_default"))
 PLUGIN = "tbox_bench_wire-0.dist-info"
 
 
@@ -44,8 +44,9 @@ def offer(folder: Path) -> None:
 
 
 def widen() -> None:
-    """The same for the CAN sockets of a kernel of our own."""
-    QUEUE_SETTING.write_text(str(QUEUE_BYTES))
+    """The same for the CAN sockets of a kernel of our own, however much their reader asks for."""
+    for setting in QUEUE_SETTINGS:
+        setting.write_text(str(QUEUE_BYTES))
 
 
 def free_ports(count: int) -> list[int]:

@@ -59,6 +59,10 @@ class Terminal:
         """Whether it runs, is ready, and has nothing left to deliver."""
         return self.is_running() and self._notices is not None and self._notices.is_ready and self.waiting == 0
 
+    def is_starting(self) -> bool:
+        """Whether its process is there and has not said yet that it is ready."""
+        return self.is_running() and self._notices is not None and not self._notices.is_ready
+
     def is_running(self) -> bool:
         """Whether its process is there."""
         return self._agent is not None and self._agent.exit_code() is None

@@ -34,7 +34,7 @@ from hil.wire import Adapter, open_car_end
 
 REPORT_STEPS = 10
 LATE_S = 0.02
-"""So much is caught up; what is later becomes part of the drive."""
+"""So much is caught up."""
 FLAVOURS = {"genuine": GENUINE, "stn": STN, "clone": CLONE}
 
 
@@ -55,32 +55,34 @@ class Clock:
     def __init__(self, scenario: Scenario, watch: Callable[[Moment], None]) -> None:
         """`watch` sees each of them."""
         self._scenario, self._watch = scenario, watch
-        self._late_m = 0.0
-        """The way that it went on at its speed while the machine was late."""
+        self._told = -REPORT_STEPS
 
     def moments(self) -> Iterator[Moment]:
         """One every STEP_S.
 
-        A machine that is late makes the drive longer: what was missed is not hurried through, or it would look as if
-        the car had accelerated harder.
+        On a machine that is late the car drives on unheard: what was missed is left out. Only a blow, which is over in
+        a tenth of a second, waits for whoever hears it.
         """
-        due_s = time.monotonic()
+        begun_s = time.monotonic()
         for moment in whole_day(self._scenario):
-            now_s = time.monotonic()
-            if now_s - due_s > LATE_S:
-                self._late_m += (now_s - due_s) * moment.state.speed_mps
-                due_s = now_s
-            if select.select([sys.stdin], [], [], max(0.0, due_s - now_s))[0]:
+            late_s = time.monotonic() - begun_s - moment.time_s
+            if late_s > LATE_S and not self._is_blow(moment):
+                continue
+            begun_s += max(0.0, late_s - LATE_S)
+            if select.select([sys.stdin], [], [], max(0.0, -late_s))[0]:
                 return
             self._watch(moment)
             yield moment
-            due_s += STEP_S
+
+    def _is_blow(self, moment: Moment) -> bool:
+        return bool(self._scenario.drive[moment.state.leg].blow_mps)
 
     def tell(self, moment: Moment, *, sent: int, heard: int, dropped: int) -> None:
         """Where the car is: the truth, which the agent never sees; ten times a second."""
-        state = moment.state
-        if round(moment.time_s / STEP_S) % REPORT_STEPS:
+        state, step = moment.state, round(moment.time_s / STEP_S)
+        if step - self._told < REPORT_STEPS:
             return
+        self._told = step
         line = {
             "time_s": state.time_s,
             "leg": state.leg,
@@ -88,7 +90,7 @@ class Clock:
             "forward_mps2": round(state.forward_mps2, 3),
             "left_mps2": round(state.left_mps2, 3),
             "rpm": round(state.rpm),
-            "distance_m": round(state.distance_m + self._late_m, 3),
+            "distance_m": round(state.distance_m, 3),
             "at_us": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000,
             "frames": sent,
             "heard": heard,

@@ -181,7 +181,7 @@ def account_findings(account: Account, starts: int) -> Iterator[Finding]:
     words = f"{account.records} records, {f'missing {missing}' if missing else 'none missing'}"
     yield Finding("no record lost", not account.missing and account.records > 0, words)
     again = f"{account.redelivered} delivered twice, known by their number"
-    yield Finding("each on its lane, in order", not account.faults, "; ".join(account.faults[:3]) or again)
+    yield Finding("each on its lane", not account.faults, "; ".join(account.faults[:3]) or again)
     yield Finding("sealed", account.seals > 0, _counted(account.seals, "seal"))
     words = account.verify_words if account.verify_code else "exit code 0"
     yield Finding("tbox verify accepts it", account.verify_code == 0, words)

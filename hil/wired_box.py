@@ -33,6 +33,10 @@ class Box(Terminal):
         """Whether it says that it is there."""
         return self._inbox.is_reporting()
 
+    def is_starting(self) -> bool:
+        """Nobody outside of it knows."""
+        return False
+
     def is_running(self) -> bool:
         """As far as anybody knows."""
         return True

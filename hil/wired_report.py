@@ -14,7 +14,8 @@ from hil.terminal import Plug, Terminal, TerminalError
 from hil.wired_box import BoxInbox
 from hil.wired_checks import WIRING, Check, failed, passed
 
-REPORTS_S = 30.0
+REPORTS_S = 90.0
+"""A box may still be starting, on a machine that does other things before it."""
 TURN_S = 0.05
 BROKER, REPORTS = "broker", "terminal reports"
 

@@ -180,6 +180,13 @@ void tbox_snapshot(const tbox_core_t *self, tbox_sample_t *out)
     moment_tell(self, self->now_us, out);
 }
 
+void tbox_told(const tbox_core_t *self, int64_t *out)
+{
+    for (uint32_t i = 0; i < TBOX_SIGNALS; i++) {
+        out[i] = self->signals.t_us[i];
+    }
+}
+
 void tbox_counters(const tbox_core_t *self, tbox_counters_t *out)
 {
     *out = self->counters;

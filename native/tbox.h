@@ -7,6 +7,7 @@
  *     feed   a batch of inputs in order; stops when its queue of outputs is full and says how many it used
  *     next   the oldest output: an event, a sample (one per second), a calibration
  *     snapshot, counters, freeze   what is known now; what was counted; the last seconds, raw
+ *     told   how old each of that is
  *     alarm  whether a crash may have begun: whoever keeps evidence begins then, not when it is sure
  *
  * Inputs of several sources may be a little out of order: each signal keeps its own times, older values are counted and
@@ -414,6 +415,9 @@ bool tbox_finish(tbox_core_t *self);
 
 /* What is known at the last input's time. */
 void tbox_snapshot(const tbox_core_t *self, tbox_sample_t *out);
+
+/* When each catalogue signal was told last, in time of the inputs; INT64_MIN: never. `out` has TBOX_SIGNALS places. */
+void tbox_told(const tbox_core_t *self, int64_t *out);
 
 void tbox_counters(const tbox_core_t *self, tbox_counters_t *out);
 

@@ -11,6 +11,7 @@ from agent.clerk import Clerk
 from agent.clock import Reading
 from agent.codec import Record
 from agent.delivery import Delivery
+from agent.install import Facts
 from agent.ledger import Ledger
 from agent.outbox import Outbox
 from agent.privacy import Blur
@@ -31,7 +32,7 @@ class Office:
     """What the loop does for the clerk, a second a turn."""
 
     def __init__(self, folder: Path, keep_days: int = 0) -> None:
-        self.folder, self.now_us = folder, 0
+        self.folder, self.now_us, self.facts = folder, 0, Facts("tbox 0.1.0", "5e77195", "Test")
         outbox = Outbox.open(folder / STORE_NAME, 64_000_000, "a")
         rule = Blur(Privacy(keep_days=keep_days))
         self.book = Ledger(KEY, outbox.boot, outbox.tail(), IDENTITY, blur=rule)
@@ -44,7 +45,7 @@ class Office:
         )
         self.link = FakeLink()
         self.delivery = Delivery(Writer(outbox), uplink, cast("Any", self.link))
-        self.clerk = Clerk(Spool(folder), self.book, self.delivery)
+        self.clerk = Clerk(Spool(folder), self.book, self.delivery, lambda _: self.facts)
         self.utc_us: int | None = None
         self.made: list[Record] = []
 

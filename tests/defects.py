@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -39,14 +40,24 @@ def spoilt(defect: Planted, folders: Sequence[str]) -> Iterator[tuple[Path, dict
 
 
 def try_all(
-    known: Mapping[str, Kind], names: Sequence[str], try_one: Callable[[Kind], str], by: Callable[[Kind], str]
+    known: Mapping[str, Kind],
+    names: Sequence[str],
+    try_one: Callable[[Kind], str],
+    by: Callable[[Kind], str],
+    at_once: int = 1,
 ) -> int:
-    """Plant them one after the other; 0 when each was seen. `by` says of each who must see it."""
-    missed = 0
-    for name in names or known:
-        seen = try_one(known[name])
-        missed += not seen
-        verdict = "red" if seen else "NOT SEEN"
-        print(f"{verdict}: {name}: {known[name].words} ({by(known[name])}): {seen[:200]}", flush=True)
-    print(f"{missed} of {len(names or known)} defects were not seen" if missed else "every defect was seen")
+    """Plant them, so many at once; 0 when each was seen. `by` says of each who must see it."""
+    missed, wanted = 0, list(names or known)
+    with ThreadPoolExecutor(at_once) as pool:
+        tried = {pool.submit(try_one, known[name]): name for name in wanted}
+        for future in as_completed(tried):
+            missed += not _told(known, tried[future], future.result(), by)
+    print(f"{missed} of {len(wanted)} defects were not seen" if missed else "every defect was seen")
     return 1 if missed else 0
+
+
+def _told(known: Mapping[str, Kind], name: str, seen: str, by: Callable[[Kind], str]) -> bool:
+    """Say it in a line; whether it was seen."""
+    verdict = "red" if seen else "NOT SEEN"
+    print(f"{verdict}: {name}: {known[name].words} ({by(known[name])}): {seen[:200]}", flush=True)
+    return bool(seen)

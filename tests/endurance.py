@@ -1,7 +1,7 @@
 """`python -m tests.endurance`: weeks out of reach, through account, ledger and outbox, in seconds; then the link is back.
 
-A day has 8 h of driving in trips of 40 min (tests/walks.py), each of another walk, with health every minute, clock
-records and seals as the daemon makes them, an event every 7 min, and the evidence of a crash (tests/wrecks.py) in some
+A day has 8 h of driving in trips of 40 min (tests/walks.py), each of another walk, with health, clock records and seals
+as the daemon makes them where nobody hears it, an event every 7 min, and the evidence of a crash (tests/wrecks.py) in some
 days. The records of a day are made once; each further day says the same at its own time, under numbers and a boot of
 its own. What is in the store in the end is counted, verified, and drained over a link of 20 kB/s while the car drives on.
 """
@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.codec import LANES, Record
+from agent.core import Core
 from agent.finding import Report
+from agent.health import Health
 from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
@@ -23,8 +25,9 @@ from agent.settings import Uplink as UplinkSettings
 from agent.settings import defaults
 from agent.store import STORE_NAME
 from tests.accounts import ledger
-from tests.driven import DAY_S, TRIP_S, Line, S, crash, day
+from tests.driven import DAY_S, TRIP_S, Line, S, crash, day, vitals
 from tests.world import World
+from tests.wrecks import SETTINGS, TABLE
 
 GROUP = 96
 """Records committed together, to spare the tester's disk; the terminal commits each by itself."""
@@ -41,6 +44,7 @@ STAYS: tuple[tuple[str, int, int, Mapping[int, int], tuple[str, ...]], ...] = (
     ("default budget", 30, DEFAULT_BYTES, {3: 0, 12: 2_000_000, 25: 0}, ALL),
     ("4 MB", 7, 4_000_000, {3: 0}, PROTECTED),
     ("4 MB, a crash on a full bus", 7, 4_000_000, {3: 2_000_000}, PROTECTED),
+    ("4 MB", 14, 4_000_000, {3: 0, 12: 0}, PROTECTED),
     ("4 MB, more than it can hold", 30, 4_000_000, {3: 0, 12: 0, 25: 0}, ("evidence", "gap", "key")),
 )
 """Name, days, bytes of the store, crashes, kinds of which nothing may be dropped."""
@@ -98,10 +102,13 @@ class Author:
         self._book = ledger(outbox.boot, outbox.tail())
         self._held: list[Record] = self._book.start(S, {"software": "tbox test", "is_clean": True})
         self._trip: int | None = None
+        self._health = Health(defaults().health.period_s, 0)
 
     def drive(self, lines: Sequence[Line]) -> None:
         """A day."""
         for line in lines:
+            if line.kind == "health" and not self._is_told(line.at_us):
+                continue
             if self._trip is not None and self._book.due(line.at_us):
                 self._held.append(self._book.seal(line.at_us))
             body = {**line.body, "trip": self._trip} if "trip" in line.body else line.body
@@ -110,6 +117,13 @@ class Author:
                 self._trip = self._held[-1].seq if line.kind == "trip_start" else None
             if len(self._held) >= GROUP:
                 self.commit()
+
+    def _is_told(self, at_us: int) -> bool:
+        """Whether health is told now, as nobody hears it."""
+        if not self._health.is_due(at_us, is_heard=False):
+            return False
+        self._health.body(at_us, vitals(Core(SETTINGS, TABLE)))
+        return True
 
     def crash(self, now_us: int, data_bytes: int) -> None:
         """A crash at the end of the day."""

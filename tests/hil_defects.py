@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hil.boots import KERNELS
 from tests.defects import spoilt, try_all
 
 COPIED = ("agent", "drivers", "hil", "config", "native")
@@ -69,7 +70,7 @@ DEFECTS = {
         "what was recorded without a link is never told", "link-cut", "live", "agent/uplink.py",
         '        self._counters["links"] += 1\n',
         '        self._counters["links"] += 1\n        for lane in self._lanes.values():\n'
-        "            lane.after_seq = max(lane.after_seq, self._stored_upto)\n",
+        "            lane.grow_old(self._stored_upto)\n            lane.old.has_more = False\n",
     ),
     "half_open": Defect(
         "a silent link is never tried", "half-open", "live", "agent/session.py",
@@ -117,8 +118,8 @@ DEFECTS = {
         "        if os.fstat(handle).st_size:\n            raise BlockingIOError\n",
     ),
     "starved": Defect(
-        "frames the kernel could not keep are not counted", "starved", "kernel", "agent/app.py",
-        'dropped = sum(counters.get("dropped", 0) for counters in self.rack.counters().values())', "dropped = 0",
+        "frames the kernel could not keep are not counted", "starved", "kernel", "agent/counting.py",
+        'dropped = sum(counters.get("dropped", 0) for counters in self._rack.counters().values())', "dropped = 0",
     ),
     "trouble_code": Defect(
         "a code that is gone is still told", "trouble-code", "live", "agent/trouble.py",
@@ -129,8 +130,8 @@ DEFECTS = {
         '"0A": "permanent"', '"0A": "stored"',
     ),
     "freeze_agent": Defect(
-        "frames the kernel could not keep are not counted", "frozen", "kernel", "agent/app.py",
-        'dropped = sum(counters.get("dropped", 0) for counters in self.rack.counters().values())', "dropped = 0",
+        "frames the kernel could not keep are not counted", "frozen", "kernel", "agent/counting.py",
+        'dropped = sum(counters.get("dropped", 0) for counters in self._rack.counters().values())', "dropped = 0",
     ),
     "slow_network": Defect(
         "the loop waits for the broker's word on each record", "slow-network", "kernel", "agent/session.py",
@@ -193,11 +194,11 @@ BESIDES = {
     ),
     "wrong_order": Defect(
         "time goes on before what was heard in it", "unplugged", "process", "agent/app.py",
-        "self.core.feed(batch + tick(now_us))", "self.core.feed(tick(now_us) + batch)",
+        "inputs = batch + tick(now_us)", "inputs = tick(now_us) + batch",
     ),
     "wrong_clock": Defect(
         "time goes on by the wall clock", "unplugged", "process", "agent/app.py",
-        "self.core.feed(batch + tick(now_us))", "self.core.feed(batch + tick(__import__('time').time_ns() // 1000))",
+        "inputs = batch + tick(now_us)", "inputs = batch + tick(__import__('time').time_ns() // 1000)",
     ),
 }  # fmt: skip
 """What must be told although no fault is in it."""
@@ -224,7 +225,7 @@ def try_one(defect: Defect) -> str:
 
 def main(names: Sequence[str]) -> int:
     """Those named, or all."""
-    return try_all({**DEFECTS, **BESIDES}, names, try_one, lambda defect: defect.scenario)
+    return try_all({**DEFECTS, **BESIDES}, names, try_one, lambda defect: defect.scenario, KERNELS)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from hil.scenario_table import LIVE_FAULTS, Scenario
 
 FOLDER = Path("out/hil-shifted")
 TIMES = re.compile(r"from_s = ([0-9.]+)(?:, to_s = ([0-9.]+))?")
+AFTER = re.compile(r', after = "[a-z_]*"')
 KEPT = re.compile(r"^(?:silence|restarts|exit_codes|dropped_max) = .*$", re.MULTILINE)
 EARLY = 0.6
 """A full disk shows at the next write only: of the drive there must be so much left."""
@@ -42,7 +43,7 @@ def shifted(text: str, drive_s: float, dice: random.Random) -> str:
     kept = KEPT.findall(expect)
     if "rtc_1970" in head and first_s + move_s > 0:
         kept += ["restarts = 1", "exit_codes = [-9, 0]"]  # that is how a battery shows that it is not there
-    return f"{head[:faults]}{TIMES.sub(moved, head[faults:])}\n[expect]\n" + "\n".join(kept) + "\n"
+    return f"{head[:faults]}{TIMES.sub(moved, AFTER.sub('', head[faults:]))}\n[expect]\n" + "\n".join(kept) + "\n"
 
 
 def is_live(scenario: Scenario) -> bool:

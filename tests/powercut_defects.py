@@ -57,6 +57,20 @@ DEFECTS = {
         "what was asked for again and is gone is said now or never", "store", "agent/recovery.py",
         "    _owe(connection, Ranges([*_owed(connection), *((loss.first, loss.last) for loss in gone)]))\n", "", "asked again",
     ),
+    "no_receipt": Defect(
+        "what a broker took is forgotten before the platform's receipt came", "store", "agent/confirming.py",
+        "        is_done = not self._needs_receipt or seq in self._stored_there\n", "        is_done = True\n", "receipts",
+    ),
+    "erased_first": Defect(
+        "a trip is erased before the gap record that says so is there", "store", "agent/outbox.py",
+        "        self._reserve_upto(tail)\n",
+        "        self._reserve_upto(tail)\n        with self._transaction():\n            cover(self._connection, records)\n",
+        "erased",
+    ),
+    "left_in_log": Defect(
+        "what is erased stays in the log", "store", "agent/erasure.py",
+        '        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()\n', "", "erased",
+    ),
     "aside_again": Defect(
         "a new store whose making was cut off is set aside too, and pushes out what was to be saved", "store",
         "agent/store.py",

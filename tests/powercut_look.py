@@ -1,7 +1,7 @@
 """What must hold of a store after a power cut, whoever made the cut."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,9 @@ from agent.receipt import Ranges
 from agent.recordfile import Pile, read_pile, rows_of
 from agent.store import open_readable, read_reserve
 from tests.accounts import KEY, ledger
+
+TRACE_BYTES = 64
+"""The end of a record's bytes that would give it away."""
 
 CLOSED = {"stopped", "agent_stopped", "power_cut"}
 
@@ -32,6 +35,8 @@ class Told:
     """To be delivered again."""
     is_damaged: bool = False
     """The file was damaged, before: something of it is lost, and said to be."""
+    erasing: set[int] = field(default_factory=set)
+    """A trip that the driver wants erased."""
     saved: set[int] = field(default_factory=set)
     """What is saved of a damaged one when nothing cuts in."""
 
@@ -97,12 +102,25 @@ def _differences(outbox: Outbox, store: Path, told: Told) -> Iterator[str]:
             yield f"{seq} is another record"
         for loss in losses_of(one) if one.kind == "gap" else []:
             gone.add(loss.first, loss.last)
+    yield from _erased(store, rows.keys(), gone, told)
     pending = {seq for lane in LANES for seq, _ in outbox.pending(lane, -1, last + 1)}
     for seq in range(last + 1):
         if seq not in pending and seq not in gone and seq not in told.confirmed:
             yield f"{seq} was never confirmed, and will not be delivered"
     if lost := sorted(told.saved - pending):
         yield f"{lost[0]} (and {len(lost) - 1} more) could have been saved of a damaged store"
+
+
+def _erased(store: Path, rows: Collection[int], gone: Ranges, told: Told) -> Iterator[str]:
+    """Of a trip that is to be erased there is all, or there is nothing, in no file, and a gap record says so."""
+    here = told.erasing & set(rows)
+    if here and here != told.erasing:
+        yield f"of the trip to be erased, {min(told.erasing - here)} is gone and {min(here)} is not"
+    if told.erasing and not here:
+        yield from (f"{seq} is erased and nothing says so" for seq in told.erasing if seq not in gone)
+        files = [file.read_bytes() for file in store.parent.glob(f"{store.name}*")]
+        left = [seq for seq in told.erasing if any(told.records[seq].raw[-TRACE_BYTES:] in file for file in files)]
+        yield from (f"{seq} is erased and can still be read" for seq in left)
 
 
 def _ends(outbox: Outbox, last_row: int, told: Told) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
     python -m tests.powercut_store [--seed N] [--cuts N]
 
-A store lives through scenes: its first start, a drive, a drive when its budget is used up, a platform that lost what it
-had, a damaged file, a log that is gone, a new store that was only half made. Each is told once without a cut, then up
-to each of its calls, and up to the middle of each of its writes; now and then the start after that is cut as well. Then
-the store is opened and looked at. One line of JSON says what came of it.
+A store lives through scenes: its first start, a drive, receipts of a platform that is restored meanwhile, a trip that is
+erased, a drive when its budget is used up, a platform that lost what it had, a damaged file, a log that is gone, a new
+store that was only half made. Each is told once without a cut, then up to each of its calls, and up to the middle of
+each of its writes; now and then the start after that is cut as well. Then the store is opened and looked at. One line
+of JSON says what came of it.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from agent.outbox import BUDGET_BYTES_MIN, Outbox
 from agent.store import PAGE_BYTES, STORE_NAME
 from tests import powercut_shim
 from tests.powercut_look import Told, look, prove
+from tests.powercut_requests import by_receipt, erase
 from tests.powercut_story import Author, hear, hurry
 
 AGAIN_SHARE, AGAIN_CALLS = 0.25, 60
@@ -65,6 +67,8 @@ class Scene:
 CHAPTERS: tuple[tuple[str, Callable[[Author], None]], ...] = (
     ("first start", lambda author: author.drive(12)),
     ("drive", lambda author: author.drive(40)),
+    ("receipts", by_receipt),
+    ("erased", erase),
     ("filling", Author.fill),
     ("full", lambda author: author.drive(40)),
     ("asked again", Author.deliver_again),

@@ -35,94 +35,103 @@ class Author:
     """Gives a writer records, as the loop does, and writes down what the writer says."""
 
     def __init__(self, folder: Path, luck: Random, diary: int) -> None:
-        self._luck, self._diary = luck, diary
+        self.luck, self._diary = luck, diary
         outbox = Outbox.open(folder / STORE_NAME, BUDGET_BYTES_MIN, "first boot")
         key = load_or_make(folder / KEY_NAME)
-        self._book = ledger(outbox.boot, outbox.tail(), key)
+        self.book = ledger(outbox.boot, outbox.tail(), key)
         self._begin = outbox.tail().next_seq
-        self._writer = Writer(outbox)
+        self.writer = Writer(outbox)
         self._synced_upto = self._begin - 1
-        self._put(self._book.start(0, {}))
+        self.put(self.book.start(0, {}))
 
     def drive(self, count: int) -> None:
         """So many records, some confirmed, some dropped for want of room."""
-        while self._book.tail.next_seq < self._begin + count:
-            self._put([one for _ in range(self._luck.randrange(1, 4)) for one in self._some()])
-            if self._luck.random() < 0.7:
-                self._settle()
-            if self._luck.random() < 0.2:
+        while self.book.tail.next_seq < self._begin + count:
+            self.put([one for _ in range(self.luck.randrange(1, 4)) for one in self._some()])
+            if self.luck.random() < 0.7:
+                self.settle()
+            if self.luck.random() < 0.2:
                 self._confirm()
 
     def fill(self) -> None:
         """Most of the budget."""
         for _ in range(FILL // 40):
-            self._put([one for _ in range(40) for one in self._book.number("samples", 1, self._data())])
-            self._settle()
+            self.put([one for _ in range(40) for one in self.book.number("samples", 1, self.data())])
+            self.settle()
 
     def deliver_again(self) -> None:
         """All that was delivered is asked for again, in two parts."""
-        self._settle()
-        self._deliver(0, self._synced_upto)
-        for first, last in ((0, self._synced_upto // 2), (self._synced_upto // 2 + 1, self._synced_upto)):
-            self._tell("ask", first, last)
-            self._writer.reopen([(first, last)])
-            self._wait(lambda news: news.is_reopened)
-            self._settle()
+        self.settle()
+        self.deliver(0, self._synced_upto)
+        for span in ((0, self._synced_upto // 2), (self._synced_upto // 2 + 1, self._synced_upto)):
+            self.ask_again([span])
+
+    def ask_again(self, spans: Sequence[tuple[int, int]]) -> None:
+        """These are to be delivered once more."""
+        for first, last in spans:
+            self.tell("ask", first, last)
+        self.writer.reopen(spans)
+        self.wait(lambda news: news.is_reopened)
+        self.settle()
 
     def close(self) -> None:
         """In order."""
-        self._settle()
-        assert self._writer.close(), self._writer.failure
+        self.settle()
+        assert self.writer.close(), self.writer.failure
 
     def _some(self) -> list[Record]:
         """What a drive makes."""
-        kind = self._luck.choice(("samples", "samples", "event", "health", "trip_end"))
-        return self._book.number(kind, 1, self._data() if kind == "samples" else {"event": "idling", "end_us": 1})
+        kind = self.luck.choice(("samples", "samples", "event", "health", "trip_end"))
+        return self.book.number(kind, 1, self.data() if kind == "samples" else {"event": "idling", "end_us": 1})
 
-    def _data(self) -> dict[str, bytes]:
-        return {"data": self._luck.randbytes(600)}
+    def data(self) -> dict[str, bytes]:
+        """What samples hold."""
+        return {"data": self.luck.randbytes(600)}
 
-    def _put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[Record]) -> None:
+        """Into the writer."""
         journal = b"" if any(one.kind == "trip_end" for one in records) else str(records[-1].seq).encode()
-        self._tell("put", journal.hex(), *(one.raw.hex() for one in records))
-        assert self._writer.put(records, journal)
+        self.tell("put", journal.hex(), *(one.raw.hex() for one in records))
+        assert self.writer.put(records, journal)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Until all that was put is synced, and what had to be dropped for it is said."""
-        self._wait(lambda _: self._writer.is_settled)
-        while self._hear() or not self._writer.is_settled:
-            self._wait(lambda _: self._writer.is_settled)
+        self.wait(lambda _: self.writer.is_settled)
+        while self._hear() or not self.writer.is_settled:
+            self.wait(lambda _: self.writer.is_settled)
 
-    def _wait(self, is_enough: Callable[[News], bool]) -> None:
+    def wait(self, is_enough: Callable[[News], bool]) -> None:
         """Until the writer has told that."""
         give_up_s = time.monotonic() + WAIT_S
         while not is_enough(self._hear()):
             assert time.monotonic() < give_up_s, "the writer does not come to an end"
-            select.select([self._writer.fileno()], [], [], TURN_S)
+            select.select([self.writer.fileno()], [], [], TURN_S)
 
     def _hear(self) -> News:
         """The news; what is synced is written down, what was dropped is said."""
-        news = self._writer.take()
+        news = self.writer.take()
         if news.synced:
             self._synced_upto = max(seq for seq, _ in news.synced)
-            self._tell("synced", self._synced_upto)
+            self.tell("synced", self._synced_upto)
         if news.is_reopened:
-            self._tell("reopen")
-        if gaps := self._book.gaps(1, news.losses):
-            self._put(gaps)
+            self.tell("reopen")
+        if gaps := self.book.gaps(1, news.losses):
+            self.put(gaps)
         return news
 
     def _confirm(self) -> None:
         """Some of what was synced is delivered."""
         if self._synced_upto > 0:
-            last = self._luck.randrange(self._synced_upto)
-            self._deliver(max(0, last - self._luck.randrange(300)), last)
+            last = self.luck.randrange(self._synced_upto)
+            self.deliver(max(0, last - self.luck.randrange(300)), last)
 
-    def _deliver(self, first: int, last: int) -> None:
-        self._tell("confirm", first, last)
-        self._writer.confirm(range(first, last + 1))
+    def deliver(self, first: int, last: int) -> None:
+        """These are delivered."""
+        self.tell("confirm", first, last)
+        self.writer.confirm(range(first, last + 1))
 
-    def _tell(self, *words: object) -> None:
+    def tell(self, *words: object) -> None:
+        """Into the diary."""
         os.write(self._diary, " ".join(map(str, words)).encode() + b"\n")
 
 
@@ -135,5 +144,7 @@ def hear(told: Told, line: str) -> None:
         told.synced_upto = int(words[0])
     elif what == "reopen":
         told.reopen()
+    elif what == "erase":
+        told.erasing = {int(word) for word in words}
     else:
         {"confirm": told.confirm, "ask": told.ask}[what](int(words[0]), int(words[1]))

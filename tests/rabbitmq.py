@@ -1,88 +1,88 @@
-"""`python -m tests.rabbitmq`: the link and the daemon against RabbitMQ, a strict broker of MQTT 3.1.1; about a minute.
+"""`python -m tests.rabbitmq`: link, daemon and receiver against RabbitMQ, a strict broker of MQTT 3.1.1; about a minute.
 
-Debian's rabbitmq-server is started in a folder of its own, on loopback ports, with an epmd of its own; both are ended by
-their process numbers. What holds is printed line by line; 1 when something does not.
+One node of Debian's rabbitmq-server (hil/rabbit.py), with the users that the operator's guide makes of terminals. What holds
+is printed line by line; 1 when something does not.
 """
 
+import base64
+import hashlib
 import json
-import os
-import shutil
+import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.exchange import Acked, LinkUp, Message, Publish
+from hil.rabbit import START_S, Cluster, is_here
 from hil.relay import Relay
 from hil.subscriber import Inbox
 from hil.subscriber import Subscriber as Reader
 from tests import brokers
 from tests.links import Driver, plain
-from tests.test_run import Terminal, assert_complete, have, running, until
+from tests.test_guides import BROKER, GUIDES, blocks, commands
+from tests.test_run import FAST, Terminal, assert_complete, have, running, until
 
-SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-EPMD = shutil.which("epmd")
-START_S = 60.0
 BURST = 500
 EVIDENCE_BYTES = 65_536
+USER = "0123456789abcdef"
+RECEIPTS = '[uplink]\nconfirm = "receipt"\nbackoff_s_min = 0.2\n'
 
 
-class RabbitMq(brokers.Process):
-    """A RabbitMQ with its MQTT plugin; its nodes find each other through an epmd that is ours."""
-
-    def __init__(self, folder: Path) -> None:
-        port, self._epmd_port = brokers.free_port(), brokers.free_port()
-        lines = [f"listeners.tcp.default = 127.0.0.1:{brokers.free_port()}"]
-        lines += [f"mqtt.listeners.tcp.1 = 127.0.0.1:{port}", "mqtt.allow_anonymous = true"]
-        (folder / "rabbitmq.conf").write_text("\n".join([*lines, ""]))
-        (folder / "plugins").write_text("[rabbitmq_mqtt].\n")
-        told = {"NODENAME": f"tbox{port}@localhost", "MNESIA_BASE": folder / "mnesia", "LOG_BASE": folder / "log"}
-        told |= {"CONFIG_FILE": folder / "rabbitmq.conf", "ENABLED_PLUGINS_FILE": folder / "plugins"}
-        told |= {"DIST_PORT": brokers.free_port()}
-        words = {f"RABBITMQ_{name}": str(value) for name, value in told.items()}
-        words |= {"HOME": str(folder), "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(self._epmd_port)}
-        command = ["env", *(f"{name}={value}" for name, value in words.items()), "setsid", str(SERVER)]
-        super().__init__(command, port, folder / "rabbitmq.log")
-        assert EPMD is not None
-        self._epmd = subprocess.Popen([EPMD, "-port", str(self._epmd_port), "-address", "127.0.0.1"])
-
-    def kill(self) -> None:
-        """As a power cut does: the session of the server, which `setsid` made under its number."""
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        super().kill()
-
-    def end(self) -> None:
-        """All of it."""
-        self.kill()
-        self._epmd.terminate()
-        self._epmd.wait(START_S)
+def definitions() -> dict[str, Any]:
+    """Who may what: `guest` all of it, USER what the guide's commands give a terminal. Each is its own password."""
+    (guide,) = (path for path in GUIDES if path.name == BROKER)
+    typed = [words for block in blocks(guide) if block.is_read for words in commands(block.text)]
+    said = {words[1]: [word.replace("$ID", USER) for word in words[2:]] for words in typed if words[0] == "rabbitmqctl"}
+    (_, *rights), (_, exchange, *topics) = said["set_permissions"], said["set_topic_permissions"]
+    mine = {"user": USER, "vhost": "/"}
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [user("guest", "administrator"), user(USER, "")],
+        "permissions": [
+            {"user": "guest", "vhost": "/"} | dict.fromkeys(("configure", "write", "read"), ".*"),
+            mine | dict(zip(("configure", "write", "read"), rights, strict=True)),
+        ],
+        "topic_permissions": [mine | {"exchange": exchange} | dict(zip(("write", "read"), topics, strict=True))],
+    }
 
 
-def link(broker: RabbitMq, folder: Path) -> None:
+def user(name: str, tags: str) -> Mapping[str, str]:
+    """Somebody whose password is the name."""
+    salt = b"salt"
+    known = base64.b64encode(salt + hashlib.sha256(salt + name.encode()).digest()).decode()
+    return {"name": name, "password_hash": known, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": tags}
+
+
+def link(cluster: Cluster, folder: Path) -> None:
     """Version, acknowledgements in order, and a piece of evidence of the largest size."""
-    memory = folder / "versions.json"
-    with Driver(plain(broker.port), "burst", memory=memory) as driver:
+    port, memory = cluster.nodes[0].mqtt_port, folder / "versions.json"
+    with Driver(plain(port), "burst", memory=memory) as driver:
         assert driver.wait(LinkUp).version == "3.1.1"
         for number in range(BURST):
             driver.link.publish(Publish(number, "event", bytes(300)))
         assert [driver.take() for _ in range(BURST)] == [Acked(number) for number in range(BURST)]
         driver.link.publish(Publish(BURST, "evidence", bytes(EVIDENCE_BYTES)))
         assert driver.take() == Acked(BURST)
-    assert json.loads(memory.read_text()) == {f"127.0.0.1:{broker.port}": "3.1.1"}
+    assert json.loads(memory.read_text()) == {f"127.0.0.1:{port}": "3.1.1"}
 
 
-def session(broker: RabbitMq, _folder: Path) -> None:
+def session(cluster: Cluster, _folder: Path) -> None:
     """The broker knows the session again, and gives the retained receipt each time."""
-    with brokers.Subscriber(broker.port, "tbox/v1/known/state") as other:
+    port = cluster.nodes[0].mqtt_port
+    with brokers.Subscriber(port, "tbox/v1/known/state") as other:
         other.publish("tbox/v1/known/receipt", b'{"upto": 5}')
         for is_known in (False, True):
-            with Driver(plain(broker.port), "known", subscribed=("receipt",)) as driver:
+            with Driver(plain(port), "known", subscribed=("receipt",)) as driver:
                 told = [driver.take()]
                 while not isinstance(told[-1], LinkUp):
                     told.append(driver.take())
@@ -90,11 +90,12 @@ def session(broker: RabbitMq, _folder: Path) -> None:
                 assert Message("receipt", b'{"upto": 5}') in told or driver.take() == Message("receipt", b'{"upto": 5}')
 
 
-def will(broker: RabbitMq, _folder: Path) -> None:
+def will(cluster: Cluster, _folder: Path) -> None:
     """The state is told, and the last will when the connection dies."""
+    port = cluster.nodes[0].mqtt_port
     with (
-        brokers.Subscriber(broker.port, "tbox/v1/gone/state") as other,
-        brokers.Front(broker.port) as front,
+        brokers.Subscriber(port, "tbox/v1/gone/state") as other,
+        brokers.Front(port) as front,
         Driver(plain(front.port), "gone") as driver,
     ):
         driver.wait(LinkUp)
@@ -102,16 +103,52 @@ def will(broker: RabbitMq, _folder: Path) -> None:
         assert [json.loads(other.take()[1])["online"] for _ in range(2)] == [True, False]
 
 
-def restart(broker: RabbitMq, folder: Path) -> None:
+def rights(cluster: Cluster, _folder: Path) -> None:
+    """By the operator's guide a terminal writes and reads its own topics, and is thrown out at any other's."""
+    port = cluster.nodes[0].mqtt_port
+    mine, theirs = f"tbox/v1/{USER}", "tbox/v1/other"
+    for topic in (f"{mine}/event", f"{mine}/config/reported", f"{mine}/response/r1", f"{mine}/probe"):
+        assert stays(port, lambda client, topic=topic: client.publish(topic, b"x", qos=1)), f"{topic} is refused"
+    for topic in (f"{theirs}/event", f"{mine}/receipt", f"{mine}/command/ping", "else"):
+        assert not stays(port, lambda client, topic=topic: client.publish(topic, b"x", qos=1)), f"{topic} is taken"
+    for topic in (f"{mine}/receipt", f"{mine}/config/desired", f"{mine}/command/+"):
+        assert stays(port, lambda client, topic=topic: client.subscribe(topic, qos=1)), f"{topic} cannot be read"
+    for topic in (f"{theirs}/receipt", "tbox/v1/#"):
+        assert not stays(port, lambda client, topic=topic: client.subscribe(topic, qos=1)), f"{topic} can be read"
+
+
+def stays(port: int, do: Callable[[Client], object]) -> bool:
+    """Whether the broker does this for USER; else it refuses, or ends the connection."""
+    answers: queue.Queue[bool] = queue.Queue()
+    client = Client(CallbackAPIVersion.VERSION2, USER, False, protocol=MQTTProtocolVersion.MQTTv311)
+    client.username_pw_set(USER, USER)
+    client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(not reason.is_failure)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        assert answers.get(timeout=START_S), "it is not let in"
+        client.on_publish = lambda *_: answers.put(True)
+        client.on_subscribe = lambda _c, _u, _m, reasons, _p: answers.put(not reasons[0].is_failure)
+        client.on_disconnect = lambda *_: answers.put(False)
+        do(client)
+        return answers.get(timeout=START_S)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def restart(cluster: Cluster, folder: Path) -> None:
     """The broker is killed in a drive and started again: the daemon delivers all of it, in order."""
-    reader, relay = listening(broker, Inbox()), Relay(broker.port)
+    (node,) = cluster.nodes
+    reader, relay = listening(node.mqtt_port, Inbox()), Relay(node.mqtt_port)
     with running(Terminal(folder, relay.port, seconds=120)) as terminal:
         until(have(reader, "health", 3), "health")
         relay.cut()  # the reader must be back before the daemon: it has no session that outlives it
         reader.close()
-        broker.kill()
-        broker.start()
-        reader = listening(broker, reader.inbox)
+        cluster.kill(node)
+        cluster.start(node)
+        cluster.await_up(node)
+        reader = listening(node.mqtt_port, reader.inbox)
         relay.mend()
         known = len(reader.inbox.records)
         until(lambda: len(reader.inbox.records) > known + 10, "what came meanwhile")
@@ -122,40 +159,81 @@ def restart(broker: RabbitMq, folder: Path) -> None:
     relay.close()
 
 
-def listening(broker: RabbitMq, inbox: Inbox) -> Reader:
+def listening(port: int, inbox: Inbox) -> Reader:
     """Somebody who keeps the books."""
-    reader = Reader("127.0.0.1", broker.port, "3.1.1", lambda _: None, inbox)
+    reader = Reader("127.0.0.1", port, "3.1.1", lambda _: None, inbox)
     assert reader.wait_until_subscribed(START_S), "the broker lets nobody subscribe"
     return reader
 
 
-CHECKS: tuple[Callable[[RabbitMq, Path], None], ...] = (link, session, will, restart)
+def store(cluster: Cluster, folder: Path) -> None:
+    """The receiver takes a terminal's account out of the quorum queue, stores it, and its receipts arrive."""
+    (node,) = cluster.nodes
+    platform = folder / "platform.db"
+    with taking(cluster, platform, folder / "receiver.log"):
+        with running(Terminal(folder, node.mqtt_port, more=FAST.partition("[uplink]")[0] + RECEIPTS)) as terminal:
+            until(lambda: stored(platform, "event"), "the brake, stored")
+            assert terminal.stop() == 0
+        until(lambda: stored(platform, "trip_end"), "the end of the trip, stored")
+    with closing(sqlite3.connect(platform)) as database:
+        (name,) = database.execute("SELECT terminal FROM terminals").fetchone()
+    account = folder / "account.tbox"
+    words = [sys.executable, "-m", "hil.receiver", "--store", str(platform), "--export", name]
+    account.write_bytes(subprocess.run(words, capture_output=True, check=True).stdout)
+    words = [sys.executable, "-m", "agent.cli", "verify", "--json", str(account)]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    with closing(sqlite3.connect(folder / "state" / "outbox.db")) as outbox:
+        (kept,) = outbox.execute("SELECT count(*) FROM records WHERE raw IS NULL").fetchone()
+    assert kept, "no receipt came: nothing was let go"
+
+
+@contextmanager
+def taking(cluster: Cluster, platform: Path, log: Path) -> Iterator[None]:
+    """A receiver at the queue, ready."""
+    (node,) = cluster.nodes
+    words = [sys.executable, "-m", "hil.receiver", "--queue", f"amqp://guest:guest@127.0.0.1:{node.amqp_port}/"]
+    words += ["--broker", f"127.0.0.1:{node.mqtt_port}", "--store", str(platform)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(words, stdout=out, stderr=out)
+    try:
+        until(lambda: "taking records" in log.read_text() or process.poll() is not None, "the receiver")
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(START_S) == 0, log.read_text()
+
+
+def stored(platform: Path, kind: str) -> bool:
+    """Whether the platform has a record of this kind."""
+    with closing(sqlite3.connect(platform)) as database:
+        return database.execute("SELECT 1 FROM records WHERE kind = ?", (kind,)).fetchone() is not None
+
+
+CHECKS: tuple[Callable[[Cluster, Path], None], ...] = (link, session, will, rights, store, restart)
 
 
 def main() -> int:
     """One check after the other."""
-    if not SERVER.exists() or EPMD is None:
+    if not is_here():
         print("RabbitMQ is not installed: apt-get install rabbitmq-server", file=sys.stderr)
         return 2
-    brokers.START_S = START_S
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="rabbitmq-") as made:
         folder = Path(made)
-        broker = RabbitMq(folder)
-        try:
-            broker.start()
+        (folder / "definitions.json").write_text(json.dumps(definitions()))
+        with Cluster(folder, lines=(f"load_definitions = {folder / 'definitions.json'}",)) as cluster:
             for check in CHECKS:
-                wrong += not _holds(check, broker, folder)
-        finally:
-            broker.end()
+                (folder / check.__name__).mkdir()
+                wrong += not _holds(check, cluster, folder / check.__name__)
     return bool(wrong)
 
 
-def _holds(check: Callable[[RabbitMq, Path], None], broker: RabbitMq, folder: Path) -> bool:
+def _holds(check: Callable[[Cluster, Path], None], cluster: Cluster, folder: Path) -> bool:
     """Say whether it does."""
     begin_s, fault = time.monotonic(), ""
     try:
-        check(broker, folder)
+        check(cluster, folder)
     except AssertionError as error:
         fault = f": {error}"
     print(f"{'WRONG' if fault else 'holds'} {check.__doc__} ({time.monotonic() - begin_s:.1f} s){fault}", flush=True)

@@ -29,6 +29,7 @@ from tests import walks
 
 ROWS = 60
 HOUR_S = 3600
+TRIP_ID = "0f1e2d3c4b5a6978"
 SEEDS = (1, 2)
 TARGETS = {"exact, bodies": 32.0, "exact, records": 38.0, "bounded, bodies": 15.0}
 OUT = Path(__file__).resolve().parents[1] / "out" / "sample_sizes.json"
@@ -75,7 +76,7 @@ def ours(chunk: Chunk, start_us: int) -> Iterator[tuple[str, float]]:
     """What our columns take, and each of them by its bits."""
     ways: dict[str, dict[str, float]] = {"exact": {}, "bounded": bounds_of(Bounds(), chunk)}
     for way, bounds in ways.items():
-        body = {"trip": 40_000, **encode_columns(start_us, 10**6, chunk, RESOLUTION, bounds)}
+        body = {"trip": 40_000, **encode_columns(start_us, 10**6, chunk, RESOLUTION, bounds), "trip_id": TRIP_ID}
         yield f"{way}, bodies", len(pack(body))
         yield f"{way}, records", len(encode("samples", bytes(8), 300, 40_100, start_us + 60 * 10**6, ZEROS, body))
         for name, chosen in choose_all(10**6, chunk, RESOLUTION, bounds).items():

@@ -9,25 +9,32 @@ import msgspec
 import pytest
 import yaml
 
-from agent import app, clock, codec
+from agent import app, clock, codec, pairing
 from agent.account import Account
+from agent.binding import Bond
+from agent.bound import Bound
+from agent.contrast import Differed, Difference
 from agent.core import EVENTS, Calibration, Sample
-from agent.exchange import LANES
+from agent.desk import WORDS, noted
+from agent.exchange import LANES, SUBSCRIBED
 from agent.findings import Codes, Freeze, Monitors
 from agent.inputs import opened
+from agent.install import Facts, Install, body_of
 from agent.ledger import BUDGET, Loss
+from agent.mailbox import REPORTED
 from agent.maps import load
 from agent.mqtt import Link
 from agent.outbox import Outbox
 from agent.receipt import ISLANDS_MAX, parse_receipt
 from agent.replay import replay
 from agent.session import MESSAGE_BYTES_MAX, Identity
-from agent.settings import Settings, defaults
+from agent.settings import Settings, Shadow, defaults
 from agent.trip import EventFound, TripEnded, TripStarted
 from agent.trouble import Trouble
 from tests.accounts import ledger
 from tests.wrecks import BLOW_US, Terminal
 
+INSTALLED = Install(technician="A. Ng", checks=(("can0", "PASS", "900 frames/s"),), photos=(("a.jpg", "00" * 32),))
 PATH = Path(__file__).parent.parent / "config" / "asyncapi.yaml"
 API = yaml.safe_load(PATH.read_text(encoding="utf-8"))
 MESSAGES = API["components"]["messages"]
@@ -160,26 +167,38 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[codec.Record]:
     """Records of every kind that is written, as the rooms make them: of a drive, and of a start."""
     folder = tmp_path_factory.mktemp("written")
     (folder / "drive.csv").write_text(drive())
-    chosen, book = settings(folder), ledger()
+    (folder / "candidate.toml").write_text("[detect.harsh_braking]\nthreshold_mps2 = 20.0\nhigh_mps2 = 30.0\n")
+    chosen, book = msgspec.structs.replace(settings(folder), shadow=Shadow(rules=f"{folder}/candidate.toml")), ledger()
     table, account = load(Path(chosen.vehicle.map)), Account(book, chosen.samples, "rules")
     records: list[codec.Record] = []
     for thing in replay(chosen, table, opened([folder / "drive.csv"], None)):
         match thing:
             case TripStarted() | EventFound() | TripEnded():
                 records += account.moment(thing, 1)
+                if isinstance(thing, EventFound):
+                    differences = (Difference(thing.event, None), Difference(None, thing.event))
+                    records += account.moment(Differed(thing.trip, "rules", "rules", differences), 1)
             case Sample():
                 records += account.sample(thing)
     records += account.calibration(Calibration(1, (0.0, 0.0, 1.0), (1.0,) * 9, 0.9), 1)
     records += evidence_of_crashes()
     records += book.gaps(1, [Loss(3, 4, "samples", BUDGET, (bytes(32), bytes(32)))])
     records += book.number("command", 1, {"command": "contest", "event": 1, "text": "no", "request": "1-1"})
+    records += book.number("command", 1, noted("send", "mqtt", "done", args={"trip": 3}, token="0" * 32))
+    records += book.number("install", 1, body_of(INSTALLED, Facts("tbox 0.1.0", "5e77", "van"), "1-1"))
+    bond = Bond(state="bound", binding="b-1", vin="1HGCM82633A004352", content="00")
+    pairing.keep(folder, bond)
+    bound = Bound(folder, ({}, ""))
+    records += bound.turn(book, 1, {"can0": {"identity": {"0902 7E8": "WDB9066331S123456"}}}, 3)
+    for moment in (TripStarted(0, 1), TripEnded(0, next(r.body for r in records if r.kind == "trip_end"))):
+        records += Account(book, chosen.samples, "rules", tie=bound.tie).moment(moment, 1)
     for body in troubles():
         records += book.number("dtc", 1, {"trip": None, **body})
     records += book.number("clock", 1, clock.read_clocks().body(1))
     agent = app.Agent(chosen, table, Outbox.open(folder / "outbox.db", 2**26))
     try:
         records += agent.held
-        records += book.number("health", 1, agent.health.body(2, agent._vitals()))
+        records += book.number("health", 1, agent.health.body(2, agent.counting.vitals(2)) | bound.health())
     finally:
         agent.stop()
         agent.run()
@@ -210,13 +229,18 @@ def test_lanes_carry_their_kinds_highest_first() -> None:
 
 
 def test_topics_are_those_of_the_code() -> None:
-    assert API["channels"].keys() == {*LANES, "state", *app.SUBSCRIBED}
-    for name, channel in API["channels"].items():
-        assert channel["address"] == Identity("{id}", b"", b"").topic(name)
-    wanted = {"send" if name not in app.SUBSCRIBED else "receive": set() for name in API["channels"]}
+    topic = Identity("{id}", b"", b"").topic
+    wanted = {
+        "send": {topic(name) for name in (*LANES, "state", "response", REPORTED)},
+        "receive": {topic(name).replace("+", "{name}") for name in SUBSCRIBED},
+    }
+    addresses = {name: channel["address"] for name, channel in API["channels"].items()}
+    assert set(addresses.values()) == wanted["send"] | wanted["receive"]
+    told: dict[str, set[str]] = {"send": set(), "receive": set()}
     for operation in API["operations"].values():
-        wanted[operation["action"]].add(operation["channel"]["$ref"].rpartition("/")[2])
-    assert wanted == {"send": {*LANES, "state"}, "receive": set(app.SUBSCRIBED)}
+        told[operation["action"]].add(addresses[operation["channel"]["$ref"].rpartition("/")[2]])
+    assert told == wanted
+    assert tuple(API["channels"]["command"]["parameters"]["name"]["enum"]) == tuple(WORDS)
 
 
 def test_the_array_is_the_codecs() -> None:

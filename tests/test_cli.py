@@ -12,7 +12,7 @@ import pytest
 
 COMMANDS = (
     [], ["run"], ["replay"], ["decode"], ["report"], ["trips"], ["trips", "list"], ["trips", "show"], ["trips", "export"],
-    ["verify"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["vehicle"], ["vehicle", "compile"],
+    ["verify"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["config", "diff"], ["flash"], ["rollback"], ["vehicle"], ["vehicle", "compile"],
     ["vehicle", "probe"], ["vehicle", "check"], ["doctor"], ["key"], ["key", "show"],
     ["key", "rotate"], ["key", "accept"], ["key", "fleet"], ["key", "certify"],
 )  # fmt: skip

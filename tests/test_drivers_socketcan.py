@@ -5,16 +5,18 @@ import random
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import can
 import pytest
 from can.interfaces.socketcan.socketcan import dissect_can_frame
 
+import drivers.socketcan
 from drivers._socketcan import ffi, lib
 from drivers.batch import ERROR, EXTENDED, FD, REMOTE
 from drivers.errors import DeviceError
 from drivers.message import pack
-from drivers.socketcan import RECEIVE_BYTES, ROOM, SocketCan
+from drivers.socketcan import RECEIVE_BYTES, ROOM, SocketCan, make_room
 from drivers.source import boot_us
 from tests.packed import Frame, frames
 from tests.wires import Wire
@@ -228,6 +230,25 @@ def test_the_kernel_is_asked_for_room_for_many_frames() -> None:
     assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= min(2 * usual, 2 * RECEIVE_BYTES)
     theirs.close()
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "most", "after"),
+    [(8192, 4096, 16384), (2048, 4096, 8192), (2047, 2048, 4096)],
+    ids=["it has more", "it has less", "just less"],
+)
+def test_room_that_a_box_was_given_is_not_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, most: int, after: int
+) -> None:
+    (tmp_path / "rmem_max").write_text(f"{most}\n")
+    monkeypatch.setattr(drivers.socketcan, "RECEIVE_MOST", tmp_path / "rmem_max")
+    monkeypatch.setattr(drivers.socketcan, "RECEIVE_BYTES", after // 2)
+    ours, theirs = udp_pair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, before)
+    make_room(ours)
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == after
+    theirs.close()
+    ours.close()
 
 
 def test_what_the_kernel_dropped_is_counted() -> None:

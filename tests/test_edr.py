@@ -42,7 +42,7 @@ def told(inputs: list[bytes], rotation: tuple[float, ...] | None, table: Table =
     core = Core(load(None, []), table)
     core.feed(b"".join(inputs))
     bare = Core(load(None, ["ring.before_s=0"]), table, rotation)
-    return edr.table(core.freeze(1 << 22), BLOW, bare, rotation)
+    return edr.table([core.freeze(1 << 22)], BLOW, bare, rotation)
 
 
 @pytest.mark.parametrize("hz", [100, 200, 800])

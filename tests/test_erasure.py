@@ -41,6 +41,7 @@ def busy(book: Ledger, t_us: int) -> list[Record]:
     records += book.number("evidence", t_us, {"event": event[0].seq, "data": SECRET.encode() * 3000})
     records += book.number("health", t_us, {"turns": 3})
     records += book.number("dtc", t_us, {**trip, "code": SECRET})
+    records += book.number("config", t_us, {**trip, "shadow": {"differences": [SECRET]}})
     return records + book.number("trip_end", t_us, {**trip, "start_us": t_us, "end_us": t_us, "mark": SECRET})
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from agent.capture import Capture
 from agent.codec import Record
-from agent.evidence import CAPPED, DAY_US, OVER, Allowance
-from agent.ring import Entry, entries
+from agent.daily import DAY_US, Allowance, Daily
+from agent.evidence import CAPPED, OVER
+from agent.ring import Entry, entries, first_us
 from agent.settings import Settings
-from tests.wrecks import BLOW_US, SETTINGS, TURN_US, Terminal, came_in, jolted, struck
+from tests.wrecks import BLOW_US, SETTINGS, TURN_US, Terminal, came_in, jolted, ring_of, struck
 
 S = 1_000_000
 LOST_US_MOST = 500_000
@@ -96,6 +97,7 @@ def cuts() -> list[tuple[int, Terminal, list[Record]]]:
     def cut(now_us: int) -> None:
         if now_us >= BLOW_US - S and (now_us - BLOW_US) % 100_000 < TURN_US:
             again = Terminal(tail=terminal.book.tail)
+            again.rows = dict(terminal.left())
             again.keep(again.evidence.recover(terminal.left(), now_us))
             found.append((now_us, again, terminal.records + again.records))
 
@@ -107,16 +109,16 @@ def cuts() -> list[tuple[int, Terminal, list[Record]]]:
 def test_a_power_cut_at_any_moment_leaves_all_up_to_half_a_second_before(
     cuts: list[tuple[int, Terminal, list[Record]]],
 ) -> None:
-    whole = came_in(struck, 0, BLOW_US + 30 * S)
+    whole = ring_of(struck, 0, BLOW_US + 30 * S)
     for now_us, again, records in cuts:
-        found = caught(records)
+        parts = [zlib.decompress(body["data"]) for body in bodies(records, "ring")]
         assert again.rows == {}
         if now_us < BLOW_US + 100_000:  # nothing had begun yet, or it had only just
             continue
-        assert found[-1].t_us >= min(now_us, BLOW_US + 15 * S) - LOST_US_MOST, (now_us - BLOW_US) / S
-        first = whole.index(found[0])
-        assert found == whole[first : first + len(found)], (now_us - BLOW_US) / S
-        assert found[0].t_us <= BLOW_US - 30 * S + S // 2 or now_us < BLOW_US + 300_000
+        last = next(reversed(list(entries(next(part for part in reversed(parts) if part)))))
+        assert last.t_us >= min(now_us, BLOW_US + 15 * S) - LOST_US_MOST, (now_us - BLOW_US) / S
+        assert b"".join(parts) in whole, (now_us - BLOW_US) / S
+        assert first_us(parts[0]) <= BLOW_US - 30 * S + S // 2 or now_us < BLOW_US + 300_000
 
 
 def test_before_it_was_judged_a_power_cut_makes_an_impact_of_it(
@@ -206,11 +208,45 @@ def test_evidence_that_is_switched_off_catches_nothing() -> None:
 
 def test_what_is_over_the_days_allowance_is_counted_and_goes() -> None:
     terminal = Terminal()
-    terminal.evidence.allowance = Allowance(70_000)
+    terminal.evidence.allowance = Daily(35_000, 0)
     terminal.drive()
     assert terminal.evidence.losses == {OVER: 1}
     assert terminal.rows == {}
     assert 0 < sum(len(record.raw) for record in terminal.records if record.kind == "evidence") < 72_000
+
+
+def test_a_crash_that_locks_is_whole_though_others_took_all_of_the_day() -> None:
+    terminal = Terminal()
+    terminal.evidence.allowance.events.count(10**12, BLOW_US)
+    terminal.drive()
+    found = caught(terminal.records)
+    assert [event.locked for event, _ in terminal.events] == [True]
+    assert terminal.evidence.losses == {}
+    assert found == came_in(struck, found[0].t_us, found[-1].t_us)
+    assert found[0].t_us <= BLOW_US - 30 * S + S // 2
+
+
+@pytest.mark.parametrize(
+    ("is_locked", "sizes"),
+    [
+        pytest.param(False, [60, 40], id="of small ones there is so much a day"),
+        pytest.param(True, [60, 40, 60, 40], id="of those that lock twice as much"),
+    ],
+)
+def test_what_locks_has_an_allowance_of_its_own(is_locked: bool, sizes: list[int]) -> None:
+    daily = Daily(100, 0)
+    assert [daily.takes(size, 0, is_locked=is_locked) for size in sizes] == [True] * len(sizes)
+    assert not daily.takes(1, 0, is_locked=is_locked)
+
+
+def test_a_restart_gives_none_of_the_allowances_again() -> None:
+    before, after = Daily(100, 50), Daily(100, 50)
+    assert before.takes(100, 5 * S, is_locked=False)
+    assert before.takes(70, 5 * S, is_locked=True)
+    before.alarms.count(50, 6 * S)
+    after.resume(20 * S, [*before.kept(15 * S), [0, 9, 7]], 1 * S)
+    assert after.kept(20 * S) == [[11 * S, 100, 0], [11 * S, 70, 1], [10 * S, 50, 2]]
+    assert not after.alarms.has(1, 20 * S)
 
 
 def test_the_allowance_is_that_of_any_24_hours() -> None:

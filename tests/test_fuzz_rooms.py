@@ -10,7 +10,9 @@ from tests.fuzz_rooms import Rooms, fuzz
 COUNT = 400
 
 
-@pytest.mark.parametrize("name", ["verify", "rotated", "receipt", "journal", "salvage", "receiver"])
+@pytest.mark.parametrize(
+    "name", ["verify", "rotated", "receipt", "journal", "salvage", "receiver", "bundle", "trust", "command", "desired"]
+)
 def test_spoilt_bytes_are_refused_or_true(tmp_path: Path, name: str) -> None:
     fuzz(name, getattr(Rooms(tmp_path), name), COUNT)
 
@@ -27,6 +29,18 @@ def test_a_salvage_that_trusts_any_bytes_is_found_out(tmp_path: Path, monkeypatc
     monkeypatch.setattr("agent.salvage.is_as_written", lambda *_: True)
     with pytest.raises(AssertionError, match="never made"):
         fuzz("salvage", rooms.salvage, 5 * COUNT)
+
+
+def test_a_trust_that_verifies_no_signature_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.roster.is_signed", lambda *_: True)
+    with pytest.raises(AssertionError, match="nobody signed that"):
+        fuzz("trust", Rooms(tmp_path).trust, 5 * COUNT)
+
+
+def test_commands_that_nobody_signed_would_be_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.roster.is_signed", lambda *_: True)
+    with pytest.raises(AssertionError, match="nobody signed that"):
+        fuzz("command", Rooms(tmp_path).command, 5 * COUNT)
 
 
 def test_a_receiver_that_looks_at_no_neighbour_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

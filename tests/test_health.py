@@ -28,6 +28,7 @@ VITALS = Vitals(
     process=Process(resident_bytes=30_000_000, anonymous_bytes=20_000_000, cpu_us=123),
     asking={"can0": {"reason": "engine_off"}},
     upkeep={"power": {"state": "parked"}},
+    evidence={"alarms": 3},
 )
 
 
@@ -53,6 +54,7 @@ def test_the_body_says_what_every_room_counted() -> None:
         "memory": {"resident_bytes": 30_000_000, "anonymous_bytes": 20_000_000},
         "asking": {"can0": {"reason": "engine_off"}},
         "power": {"state": "parked"},
+        "evidence": {"alarms": 3},
         "cpu_us": 123,
         "loop": {"turns": 0, "turn_us_max": 0},
     }
@@ -61,9 +63,30 @@ def test_the_body_says_what_every_room_counted() -> None:
 
 def test_a_record_is_due_once_a_period() -> None:
     health = Health(60, 0)
-    due = [health.is_due(59_999_999), health.is_due(60_000_000)]
+    due = [health.is_due(now_us, is_heard=True) for now_us in (59_999_999, 60_000_000)]
     health.body(60_000_000, VITALS)
-    assert [*due, health.is_due(119_999_999), health.is_due(120_000_000)] == [False, True, False, True]
+    due += [health.is_due(now_us, is_heard=True) for now_us in (119_999_999, 120_000_000)]
+    assert due == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("period_s", "alone_s", "wait_s"),
+    [
+        pytest.param(60, 3599.9, 60, id="just under an hour without a link"),
+        pytest.param(60, 3600, 600, id="an hour without a link"),
+        pytest.param(1800, 3600, 1800, id="it was seldom anyway"),
+    ],
+)
+def test_a_record_is_due_seldom_where_nobody_has_heard_us_for_long(
+    period_s: float, alone_s: float, wait_s: float
+) -> None:
+    health = Health(period_s, 0)
+    health.is_due(0, is_heard=True)
+    at_us = round(alone_s * 1e6)
+    health.body(at_us - round(wait_s * 1e6) + 1, VITALS)
+    assert not health.is_due(at_us, is_heard=False)
+    assert health.is_due(at_us + 1, is_heard=False) is (wait_s != 60 or alone_s < 3600)
+    assert health.is_due(at_us + round(period_s * 1e6), is_heard=True)
 
 
 def test_the_longest_turn_of_each_period_is_told() -> None:

@@ -1,6 +1,9 @@
 """The log of a disk read and replayed; what a power cut may leave; faults of the disk as switches."""
 
+import queue
+import signal
 import struct
+import threading
 from random import Random
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from hil import flash, live_faults
 from hil.block_log import DISCARD, FLUSH, FUA, MARK, Cut, LogError, entries, marks, points, replay, torn
+from hil.box_faults import Box
 from hil.live_faults import LiveFaults, refusal
 from hil.scenario_table import FaultTable
 from hil.switch import Switch
@@ -114,8 +118,8 @@ def test_a_log_that_is_none_or_torn_is_said(log: bytes, words: str) -> None:
         list(entries(log))
 
 
-def fault(name: str, from_s: float, to_s: float = 0.0) -> FaultTable:
-    return msgspec.convert({"name": name, "from_s": from_s, "to_s": to_s}, FaultTable)
+def fault(name: str, from_s: float, to_s: float = 0.0, after: str = "") -> FaultTable:
+    return msgspec.convert({"name": name, "from_s": from_s, "to_s": to_s, "after": after}, FaultTable)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +127,10 @@ def fault(name: str, from_s: float, to_s: float = 0.0) -> FaultTable:
     [
         pytest.param(["power_cut"], "kernel", "", id="in a kernel of its own"),
         pytest.param(["power_cut"], "vcan", "power_cut would change this machine", id="not on this machine"),
-        pytest.param(["starved", "low_memory"], "live", "low_memory and starved would change", id="two"),
+        pytest.param(["clock_step", "low_memory"], "live", "clock_step and low_memory would change", id="two"),
         pytest.param(["power_cut", "power_cut"], "kernel", "", id="the same disk cut twice"),
         pytest.param(["sync_stall", "power_cut"], "kernel", "make it two scenarios", id="one disk, two faults"),
-        pytest.param(["kill_agent"], "live", "", id="harmless"),
+        pytest.param(["kill_agent", "starved"], "live", "", id="harmless"),
     ],
 )
 def test_what_changes_the_machine_is_refused_there(names: list[str], place: str, words: str) -> None:
@@ -173,3 +177,52 @@ def test_a_fault_is_prepared_once_begun_and_ended_when_due_and_taken_away_at_the
     }
     assert said[:2] == ["prepare power_cut", "prepare link_cut"]
     assert said[-3:] == ["end link_cut", "close link_cut", "close power_cut"]
+
+
+class Site:
+    """What a fault looks at: the records that have arrived, and a terminal that takes signals."""
+
+    def __init__(self) -> None:
+        self.lock, self.kinds = threading.Lock(), list[str]()
+        self.subscriber = self.inbox = self.terminal = self
+        self.signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def bodies(self, kind: str) -> list[str]:
+        """Those of a kind."""
+        return [one for one in self.kinds if one == kind]
+
+    def send_signal(self, number: int) -> None:
+        """It takes it."""
+        self.signals.put(number)
+
+
+def test_a_fault_waits_with_its_whole_length_for_the_record_it_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    cut = Switch(lambda _: said.append("begin"), lambda _: said.append("end"))
+    monkeypatch.setattr(live_faults, "switches", lambda _: {"link_cut": cut})
+    live: Any = Site()
+    faults = LiveFaults([fault("link_cut", 1.0, 3.0, after="trip_start")], live)
+    live.kinds += ["boot", "key"]
+    faults.step(0.9)
+    assert faults.waiting(0.9) == [], "it is not due"
+    faults.step(2.5)
+    assert faults.waiting(2.5) == ["link_cut never began: no trip_start record arrived"]
+    assert said == []
+    live.kinds.append("trip_start")
+    faults.step(2.6)
+    assert said == ["begin"]
+    assert faults.waiting(2.6) == []
+    faults.step(4.5)
+    assert said == ["begin"]
+    faults.step(4.6)
+    assert said == ["begin", "end"]
+
+
+def test_one_that_is_starved_stops_and_goes_and_goes_at_last() -> None:
+    live: Any = Site()
+    box = Box(live)
+    box.starve(fault("starved", 0.0, 1.0))
+    assert live.signals.get(timeout=30) == signal.SIGSTOP
+    box.feed(fault("starved", 0.0, 1.0))
+    assert live.signals.get(timeout=30) == signal.SIGCONT
+    assert live.signals.empty()

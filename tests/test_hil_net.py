@@ -17,12 +17,13 @@ import pytest
 from drivers.nmea import Moments
 from drivers.sentence import DAY_US, Epoch, sound
 from hil import broker as brokers
-from hil import clock_faults, net_faults, tls
+from hil import clock_faults, live_faults, net_faults, tls
 from hil.broker import Broker, BrokerError
 from hil.drive import State
 from hil.gnss import Receiver
 from hil.road import Moment
 from hil.scenario_table import FaultTable, Scenario
+from hil.subscriber import Subscriber
 from hil.tls import Certificates, TlsError
 
 UTC_US = 1_795_000_000_000_000
@@ -126,7 +127,7 @@ def stage(folder: Path, told: list[str]) -> Any:
     broker.again = lambda shown: (told.append(f"again {shown}"), broker)[1]  # type: ignore[func-returns-value]
     terminal = SimpleNamespace(state=folder / "state", kill=note("kill"), start=note("start"))
     relay = SimpleNamespace(cut=note("cut"), mend=note("mend"), is_whole=True)
-    subscriber = SimpleNamespace(close=note("close"))
+    subscriber = SimpleNamespace(close=note("close"), catch_up=lambda _: told.append("catch up"))
     return SimpleNamespace(
         broker=broker, relay=relay, subscriber=subscriber, terminal=terminal, subscribe=note("subscribe"), scenario=None
     )
@@ -138,7 +139,7 @@ def test_a_fault_of_certificates_shows_a_wrong_one_and_then_a_good_one(tmp_path:
     switch.prepare()
     switch.begin(fault("certificate_wrong", what="authority"))
     switch.end(fault("certificate_wrong"))
-    anew = ("cut", "close", "stop", "again {}", "subscribe", "mend")
+    anew = ("cut", "catch up", "close", "stop", "again {}", "subscribe", "mend")
     assert told[:2] == ["make other-name", "make unknown"]
     assert told[2:] == [word.format(shown) for shown in ("unknown", "good") for word in anew]
 
@@ -148,7 +149,27 @@ def test_a_link_that_is_cut_stays_so_when_the_broker_begins_anew(tmp_path: Path)
     live = stage(tmp_path, told)
     live.relay.is_whole = False
     net_faults.show(live, tls.EXPIRED)
-    assert told == ["cut", "close", "stop", "again expired", "subscribe"]
+    assert told == ["cut", "catch up", "close", "stop", "again expired", "subscribe"]
+
+
+def test_a_broker_hands_on_what_it_has_taken_before_it_goes(tmp_path: Path) -> None:
+    told: list[str] = []
+    live_faults.end_broker(stage(tmp_path, told))
+    assert told == ["cut", "catch up", "close", "stop"]
+
+
+def test_a_subscriber_has_caught_up_when_its_own_word_is_back(tmp_path: Path) -> None:
+    broker = brokers.start(tmp_path)
+    taken: list[object] = []
+    listening = Subscriber(brokers.HOST, broker.port, broker.version, taken.append)
+    try:
+        assert listening.wait_until_subscribed(30)
+        assert listening.catch_up(30)
+        broker.stop()
+        assert not listening.catch_up(0.2), "nobody hands it back"
+    finally:
+        listening.close()
+        broker.stop()
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,7 @@
 """The bench as it is called: scenarios in place `process`, verdicts, pages, JUnit, and what it refuses."""
 
-import json
 import xml.etree.ElementTree as ET
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -136,32 +133,3 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
     assert about[0] == "place process: here"
     assert [line.split(":")[0] for line in about] == [f"place {place}" for place in places.PLACES]
     assert "No network in mid-drive [link_cut]  (kernel, vcan, live)" in said
-
-
-class Panic(AbstractContextManager[Any]):
-    """A boot that comes to nothing."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def is_over(self) -> bool:
-        """At once."""
-        return True
-
-    def said(self) -> str:
-        """Its last words."""
-        return "it panicked"
-
-
-def test_a_kernel_that_ends_early_is_a_failure_with_what_it_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(places.kernel, "is_here", lambda: True)
-    monkeypatch.setattr(places, "Boot", Panic)
-    assert run(tmp_path, "harsh-day", "link-cut", "--place", "kernel") == 1
-    assert capsys.readouterr().out.count("it panicked") == 2
-    assert json.loads((tmp_path / "link-cut.json").read_text())["place"] == "kernel"
-    assert list(tmp_path.glob(".run-*")) == []

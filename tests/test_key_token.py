@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import key_command
+from agent import doctor, key_command
 from agent.errors import SettingsError, StorageError
 from agent.key import device_of, is_signed
 from agent.key_files import open_key, place_of
@@ -17,7 +17,7 @@ from agent.ledger import Ledger
 from agent.outbox import Outbox
 from agent.proof import check
 from agent.recordfile import read_pile
-from agent.settings import defaults
+from agent.settings import Mqtt, defaults
 from agent.store import STORE_NAME
 from tests.accounts import IDENTITY, drive
 from tests.test_rotation import settings_of
@@ -128,6 +128,28 @@ def test_a_pin_that_others_may_read_is_refused_with_the_fix(tokens: Path, tmp_pa
     (tmp_path / "pin").chmod(0o644)
     with pytest.raises(SettingsError, match=f"type: chmod 600 {tmp_path / 'pin'}"):
         place_of(uri(tokens, "x", pin=str(tmp_path / "pin")), tmp_path)
+
+
+def test_doctor_knows_the_key_in_a_token_and_whose_it_is(tokens: Path, tmp_path: Path) -> None:
+    def told(key: str) -> tuple[str, str, str]:
+        shipped = settings_of(tmp_path)
+        settings = type(shipped)(
+            device=type(shipped.device)(state_dir=str(tmp_path), key=key), mqtt=Mqtt(tls=False, port=1)
+        )
+        first, broker, *_ = doctor.terminal(settings, has_gnss=False)
+        assert first.name == "device key"
+        return first.verdict, first.words, broker.verdict
+
+    key = uri(tokens, "examined")
+    assert told(key) == ("SKIP", "there is none in the token tbox yet: tbox run makes it", "SKIP")
+    device = device_of(start(tmp_path, key)).hex()
+    assert told(key) == ("PASS", f"device {device}, key in the token tbox", "FAIL")
+    shipped = settings_of(tmp_path)
+    key_command.rotate(type(shipped)(device=type(shipped.device)(state_dir=str(tmp_path), key=key)), "a drill")
+    assert told(key) == ("PASS", f"device {device}, key in the token tbox", "FAIL")
+    assert told(uri(tokens, "gone"))[:2] == ("FAIL", f"that of device {device} is not in the token tbox")
+    refused = told(uri(tokens, "examined", pin="/gone"))
+    assert refused == ("FAIL", "/gone: the PIN of device.key cannot be read: No such file or directory", "SKIP")
 
 
 @pytest.mark.parametrize("key", [

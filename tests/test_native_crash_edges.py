@@ -1,11 +1,13 @@
 """A crash rule's last digits: a row at each number and one just under it, where the drives of test_native_crash do not go."""
 
+import math
 from collections.abc import Callable
 
 import pytest
 
+from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
-from tests.road import G, Road, Timed, Vector, cruise, drive, half_sine, steady, us, value
+from tests.road import G, Road, Timed, Vector, core, cruise, drive, half_sine, packed, steady, us, value
 from tests.test_native_crash import TO_15, clip
 
 WEAK = half_sine(20.0, 0.05, 1.4, (-1, 0, 0))
@@ -238,3 +240,45 @@ def test_a_loss_of_speed_that_does_not_end_near_zero_is_no_crash(least: float, w
         (20 + i / 10, value(20 + i / 10, "speed", mps + 0.01 * (i % 2) * (mps == least))) for i, mps in enumerate(falls)
     ]
     assert [e.name for e in drive([*climb(0, 20, 15.0), *rows]).events("crash")] == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "severity", "locked"),
+    [pytest.param(0.0, "medium", True, id="at the threshold"), pytest.param(math.inf, "low", False, id="just over it")],
+)
+def test_a_change_of_speed_at_its_threshold_is_medium_and_locked(wanted: float, severity: str, locked: bool) -> None:
+    road = Road([*TO_15, *cruise(20)], blow=half_sine(20.0, 0.1, 4.5, (0, 1, 0)))
+    felt = road.imu(100, shake=0)
+    (event,) = drive(road.speed(), felt).events("crash")
+    assert event.delta_v_mps is not None
+    at_mps = max(event.delta_v_mps, math.nextafter(event.delta_v_mps, wanted) if wanted else 0.0)
+    sets = ["detect.crash.high_mps=90", *(f"detect.crash.{name}={at_mps!r}" for name in ("medium_mps", "lock_mps"))]
+    (again,) = drive(road.speed(), felt, sets=sets).events("crash")
+    assert (again.delta_v_mps, again.severity, again.locked) == (event.delta_v_mps, severity, locked)
+
+
+@pytest.mark.parametrize(("stops_mps", "counted"), [(1.4, 0), (1.399999, 1)])
+def test_a_slow_signal_that_falls_to_under_five_kmh_could_have_been_a_crash(stops_mps: float, counted: int) -> None:
+    rows = steady(12, 1, "speed", 12.0), steady(3, 1, "speed", stops_mps, 13.0)
+    assert drive(*rows).counters["not_judged"]["crash_refresh_too_slow"] == counted
+
+
+def test_the_alarm_tells_when_a_blow_began_and_how_much_the_ring_took() -> None:
+    road = Road([*TO_15, *cruise(20)], blow=half_sine(20.0, 0.1, 6, (-1, 0, 0)))
+    rows = sorted(row for row in (*road.speed(), *road.imu(100, shake=0)) if row[0] < 20.1)
+    made = core("ring.before_s=1")
+    assert (made.alarm().blow_us, made.alarm().ringed) == (None, 0)
+    made.feed(packed(rows))
+    blow_us = made.alarm().blow_us
+    assert blow_us is not None
+    assert 20_000_000 <= blow_us <= 20_040_000
+    assert made.alarm().ringed == sum(24 if raw[12] == batch.VALUE else 64 for _, raw in rows)
+
+
+@pytest.mark.parametrize(("felt_g", "wanted"), [(0.349, []), (0.351, ["crash"])], ids=["0.349 g", "0.351 g"])
+def test_a_box_that_weighs_next_to_nothing_before_a_blow_has_fallen(felt_g: float, wanted: list) -> None:
+    def falls(t: float) -> Vector:
+        return (0, 0, (felt_g - 1) * G) if 19.9 <= t < 20 else (60, 0, 0) if 20 <= t < 20.05 else (0, 0, 0)
+
+    road = Road([*TO_15, *cruise(20)], blow=falls)
+    assert [event.name for event in drive(road.speed(), road.imu(200, shake=0)).events()] == wanted

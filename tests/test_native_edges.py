@@ -113,6 +113,16 @@ def test_a_gyro_that_is_gone_for_a_while_tells_the_same_bend_again(back_s: float
     assert told[38] == told[47] == pytest.approx(2.0, abs=0.01)
 
 
+@pytest.mark.parametrize("phase", [0, 3])
+def test_a_gyro_that_drops_out_in_a_shaking_bend_leaves_nothing_behind(phase: int) -> None:
+    shaken = [1.0 + 2.0 * (i % 2) if 250 < i < 450 else 2.0 for i in range(600)]
+    felt = [batch.imu(us(i / 50), [0.0, 0.0, G, 0.0, 0.0, left / 15]) for i, left in enumerate(shaken)]
+    gone = [numbers(raw) if 250 < i < 450 and i % 7 == phase else raw for i, raw in enumerate(felt)]
+    rows = [(i / 50, raw) for i, raw in enumerate(gone)]
+    told = [sample.left_mps2 for sample in drive(steady(12, 10, "speed", 15.0), rows, mounted=False).samples()]
+    assert told[4] == told[10] == told[11] == pytest.approx(2.0, abs=1e-9)
+
+
 def numbers(raw: bytes) -> bytes:
     """The sample without its rates."""
     t_us, *_ = batch._NUMBERS.unpack(raw)

@@ -80,6 +80,8 @@ HOLE = [D, HALT, ("hole", 80), HALT]
         pytest.param([*HOLE, ("stand", 9)], [place(102, 0, 1), place(186, 201, 2), place(188, 0, 1)], (0, 98 + 1 / 72, False, False), id="and one that is not: it stood"),
         pytest.param([*HOLE, ("stand", 9)], [place(102, 0, 1), place(186, 201, 3), place(189, 0, 1)], (BEFORE_S, 13, False, False), id="three farther off: it moved"),
         pytest.param([*HOLE], [key(101, 0), key(186, 1)], (0, 89 + 1 / 72, False, False), id="the ignition was off"),
+        pytest.param([*HOLE], [key(101, 0.499), key(186, 1)], (0, 89 + 1 / 72, False, False), id="less than a half is off"),
+        pytest.param([*HOLE], [key(101, 0.5), key(186, 1)], (BEFORE_S, 4, False, False), id="a half is on: not known"),
         pytest.param([*HOLE, ("drive", 600)], [], (BEFORE_S + 599 + STOP_S, 0, False, False), id="still open"),
         pytest.param([*HOLE, ("drive", 602)], [], (BEFORE_S + 601 + STOP_S, 0, True, True), id="after ten minutes it stays unknown"),
         pytest.param([D, ("hole", 80), ("drive", 611)], [], (99 + 610, 0, True, False), id="in driving: unsure, not rested"),
@@ -151,6 +153,12 @@ def test_what_an_account_is_after_a_restart(rest: Rest, gone_us: int | None, wan
     told, left, _ = account([("drive", 20)], rest=rest, gone_us=gone_us)
     assert told == wanted
     assert (left.driven_us, left.is_unsure, left.may_have_rested) == (us(held[0]), *held[1:])
+
+
+def test_a_stand_that_ends_the_hole_between_two_runs_may_belong_to_a_rest() -> None:
+    ticks = [(float(i), batch.tick(us(i))) for i in range(4)]
+    _, left, _ = account([("silent", 4), ("stand", 3), ("drive", 602)], ticks, rest=DROVE, gone_us=us(60))
+    assert (left.is_unsure, left.may_have_rested) == (True, True)
 
 
 def test_what_is_unknown_is_counted_where_it_matters() -> None:

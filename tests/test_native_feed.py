@@ -171,6 +171,15 @@ def test_the_ring_holds_records_of_any_size_through_its_end() -> None:
         assert kept(made.freeze(1 << 20)) == sent[-len(kept(made.freeze(1 << 20))) :]
 
 
+def test_a_ring_that_a_value_just_fits_into_keeps_it() -> None:
+    made = core("ring.before_s=1", "ring.frames_per_s=1")
+    raw = batch.value(1, batch.SIGNAL_INDEX["fuel"], 5.0)
+    made.feed(raw)
+    assert kept(made.freeze(100)) == [(1, batch.VALUE, struct.pack("=d", 5.0))]
+    made.feed(batch.imu(2, [1, 2, 9.8, 4, 5, 6]))
+    assert kept(made.freeze(100)) == [(1, batch.VALUE, struct.pack("=d", 5.0))]
+
+
 def test_without_a_ring_nothing_is_kept() -> None:
     made = core("ring.frames_per_s=0")
     made.feed(batch.frame(1, 0, 1, bytes(8)))

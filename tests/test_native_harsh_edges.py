@@ -4,7 +4,7 @@ import pytest
 
 from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
-from tests.road import AT_15, Road, Timed, cruise, drive, half_sine, us
+from tests.road import AT_15, Road, Timed, cruise, drive, half_sine, us, value
 
 ALONE = "detect.harsh_braking.refractory_s=0"
 AT_ONCE = "detect.harsh_braking.hold_s=0"
@@ -81,3 +81,16 @@ def test_a_brake_that_was_over_before_a_crash_is_told(brake_s: float, wanted: li
     road = Road(legs, blow=half_sine(34.7, 0.1, 6.0, (-1, 0, 0)))
     rows = until(road.speed(), 34.65)
     assert [e.name for e in drive(rows, road.imu(200), sets=[AT_ONCE]).events("crash", BRAKE)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("refresh_s", "events", "disagrees"),
+    [pytest.param(0.55, 0, 1, id="0.55 s"), pytest.param(0.551, 1, 0, id="a millisecond longer")],
+)
+def test_a_speed_that_refreshes_too_slowly_contradicts_nothing(refresh_s: float, events: int, disagrees: int) -> None:
+    road = Road([*AT_15, *cruise(20)], blow=lambda t: (-4.5, 0, 0) if 40 <= t < 43 else (0, 0, 0))
+    times = [i * refresh_s for i in range(int(road.seconds / refresh_s))]
+    rows = [(at, value(at, "speed", road.at(at)[0])) for at in times]
+    told = drive(rows, road.imu(50, gyro=False, shake=0))
+    assert len(told.events(BRAKE)) == events
+    assert told.counters["not_judged"]["harsh_speed_disagrees"] == disagrees

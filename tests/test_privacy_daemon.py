@@ -102,7 +102,7 @@ def terminal(folder: Path, consent: str) -> app.Agent:
 def test_what_the_daemon_writes_fits_its_description_whatever_was_agreed_to(tmp_path: Path, consent: str) -> None:
     agent = terminal(tmp_path, consent)
     try:
-        records = [*agent.held, *agent.ledger.number("health", 1, agent.health.body(2, agent._vitals()))]
+        records = [*agent.held, *agent.ledger.number("health", 1, agent.health.body(2, agent.counting.vitals(2)))]
         records += agent.ledger.number("clock", 1, clock.read_clocks().body(agent.boot))
         records += agent._moment(TripStarted(0, 1), 1)
         records += agent._moment(EventFound(event(1), 0), 1)

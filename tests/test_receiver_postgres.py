@@ -21,12 +21,12 @@ from agent.ledger import Loss
 from agent.proof import check
 from agent.receipt import Ranges, parse_receipt
 from agent.recordfile import read_pile
+from hil.postgres import Postgres
 from hil.receiver.contents import rows_of
 from hil.receiver.intake import Arrival
 from hil.receiver.postgres import PostgresStore, spans_in, text_of
 from tests.accounts import KEY, OTHER_KEY, drive, ledger, rotated, two_boots
 from tests.brokers import Mosquitto
-from hil.postgres import Postgres
 from tests.test_receiver import CAR, ROOT, WAIT_S, Terminal
 
 FLEET = DeviceKey(bytes(31) + b"\x21")

@@ -216,7 +216,8 @@ def test_the_command_replaces_the_key_and_the_account_goes_on(
 def test_the_doctor_knows_the_device_by_its_first_key(tmp_path: Path) -> None:
     device = start(tmp_path)[0].device
     key_command.rotate(settings_of(tmp_path), "x")
-    assert doctor._device(tmp_path) == (device.hex(), "")
+    first, *_ = doctor.terminal(settings_of(tmp_path), has_gnss=False)
+    assert (first.verdict, first.words) == ("PASS", f"device {device.hex()}, key in {tmp_path / KEY_NAME}")
 
 
 def test_no_secret_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

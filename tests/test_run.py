@@ -44,11 +44,11 @@ class Terminal:
         )
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         """`tbox run`, its words kept in a file."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent.cli", "run", "--config", str(self.config)], stderr=log
+                [sys.executable, "-m", "agent.cli", "run", "--config", str(self.config), *more], stderr=log
             )
 
     def stop(self) -> int:
@@ -105,7 +105,7 @@ def have(subscriber: Subscriber, kind: str, count: int = 1) -> Callable[[], bool
 
 
 def assert_complete(subscriber: Subscriber, folder: Path) -> None:
-    """Every number once, in order per lane, and the chain proves it."""
+    """Every number once, on its lane, and the chain proves it."""
     with subscriber.lock:
         inbox = subscriber.inbox
         (device,) = {device for device, _ in inbox.records}

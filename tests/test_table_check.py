@@ -71,6 +71,7 @@ def test_a_table_is_trusted_only_when_it_is_sound(made: Table, sound: bool) -> N
         pytest.param(lambda c: setattr(c.messages[0], "count", 3), id="more cuts than there are"),
         pytest.param(lambda c: setattr(c.messages[0], "first", 3), id="a first cut outside"),
         pytest.param(lambda c: setattr(c.messages[0], "first", 0xFFFFFFFF), id="a first cut that overflows"),
+        pytest.param(lambda c: setattr(c.table, "message_count", 1 << 31), id="more messages than an index counts"),
     ],
 )
 def test_indexes_outside_the_arrays_are_found(spoil: Callable[[CTable], None]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import tracemalloc
 from pathlib import Path
 
 import msgpack
@@ -69,10 +70,10 @@ def test_a_removed_record_is_named(tmp_path: Path, seq: int) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (3, 6), (4, 8), (2, 7), (5, 14), (16, 2)])
-def test_two_swapped_records_of_a_lane_are_named(tmp_path: Path, one: int, other: int) -> None:
+def test_two_swapped_records_of_an_export_are_named(tmp_path: Path, one: int, other: int) -> None:
     records = list(WHOLE)
     records[one], records[other] = records[other], records[one]
-    report = verified(tmp_path / "f", framed(records))
+    report = verified(tmp_path / "f", head_frame(KEY.public, 0) + framed(records))
     assert not report.is_good
     assert {seq for seq, _ in named(report)} & {one, other}
 
@@ -99,7 +100,13 @@ def test_lanes_may_overtake_each_other_and_it_is_noted(tmp_path: Path) -> None:
     records = sorted(WHOLE, key=lambda record: (record.lane == "samples", record.seq))
     report = verified(tmp_path / "f", framed(records))
     assert report.is_good
-    assert report.notes == ["f: 4 stand behind newer ones of other lanes"]
+    assert report.notes == ["f: 4 stand behind newer ones"]
+
+
+def test_what_is_live_may_overtake_a_backlog_of_its_own_lane_and_it_is_noted(tmp_path: Path) -> None:
+    report = verified(tmp_path / "f", framed([*WHOLE[9:], *WHOLE[:9]]))
+    assert report.is_good
+    assert report.notes == ["f: 9 stand behind newer ones"]
 
 
 def test_lanes_in_files_of_their_own_are_one_account(tmp_path: Path) -> None:
@@ -428,3 +435,14 @@ def test_the_frames_are_plain_msgpack(tmp_path: Path) -> None:
     assert [decode(raw) for raw in unpacker] == list(WHOLE)
     assert is_sealed_by(WHOLE[8], KEY.public)
     assert WHOLE[0].prev == ZEROS
+
+
+def test_a_file_takes_no_more_memory_than_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(framed(WHOLE))
+    tracemalloc.start()
+    try:
+        read_pile(tmp_path / "f")
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 16 << 20

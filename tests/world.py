@@ -8,13 +8,16 @@ import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from random import Random
 
 from agent.exchange import LANES, Acked, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Reopen
 from agent.receipt import Ranges
 from agent.settings import Uplink as UplinkSettings
-from agent.uplink import Uplink
+from agent.uplink import LIVE_S, Uplink
+
+ROWS = 64
+"""More than are ever wanted at once."""
 
 MIX = ("samples",) * 12 + ("event",) * 6 + ("health",) * 4 + ("trip",) * 2 + ("evidence",)
 """How often the lanes get a record."""
@@ -33,6 +36,8 @@ class World:
         self.synced: set[int] = set()
         self.rows: dict[str, OrderedDict[int, bytes]] = {lane: OrderedDict() for lane in LANES}
         self.sent: list[tuple[int, str]] = []
+        self.overtook: dict[int, bool] = {}
+        self._before_upto = -1
         self.confirmed: Counter[int] = Counter()
         self.acked_s: dict[int, float] = {}
         self.in_flight: set[int] = set()
@@ -57,7 +62,8 @@ class World:
         self._answers.clear()
         for seq in self.made.keys() - self.synced:
             self.made.pop(seq)
-        self.uplink = Uplink(self.settings, stored_upto=max(self.synced, default=-1), rng=self.rng)
+        self._before_upto = max(self.synced, default=-1)
+        self.uplink = Uplink(self.settings, stored_upto=self._before_upto, rng=self.rng)
 
     def later(self, wait_s: float, moment: Callable[[], None]) -> None:
         """Let something happen."""
@@ -118,6 +124,8 @@ class World:
             wake_s = self.uplink.wake_s()
             next_s = self._moments[0][0] if self._moments else until_s
             next_s = min(next_s, until_s if wake_s is None else max(wake_s, self.now_s))
+            if any(self.rows.values()):  # so that what waits grows old in time
+                next_s = min(next_s, self.now_s + LIVE_S / 8)
             if self._answers or self.uplink.wants():
                 next_s = self.now_s
             if next_s >= until_s:
@@ -132,8 +140,7 @@ class World:
         answers, self._answers = self._answers, []
         self.uplink.hear(self.now_s, answers)
         for want in self.uplink.wants():
-            beyond = ((seq, raw) for seq, raw in self.rows[want.lane].items() if seq > want.after_seq)
-            self.uplink.offer(want, list(islice(beyond, want.limit)))
+            self.uplink.offer(want, self._beyond(self.rows[want.lane], want.after_seq)[: want.limit])
         for action in self.uplink.step(self.now_s):
             match action:
                 case Connect():
@@ -146,6 +153,14 @@ class World:
                     self.confirmed.update(seqs)
                     for seq in seqs:
                         self.rows[self.made[seq][0]].pop(seq, None)
+
+    def _beyond(self, rows: OrderedDict[int, bytes], after_seq: int) -> list[tuple[int, bytes]]:
+        """Those beyond a number, or the first of them."""
+        last = next(reversed(rows), -1)
+        if last - after_seq < ROWS:
+            late = takewhile(lambda row: row[0] > after_seq, reversed(rows.items()))
+            return list(late)[::-1]
+        return list(islice(((seq, raw) for seq, raw in rows.items() if seq > after_seq), ROWS))
 
     def _connected(self, uplink: Uplink) -> None:
         """The try succeeds or fails."""
@@ -166,6 +181,7 @@ class World:
         assert self.rows[lane][seq] == payload, "published what was confirmed before"
         assert seq not in self.in_flight
         self.in_flight.add(seq)
+        self._note_age(seq)
         self.most_in_flight = max(self.most_in_flight, len(self.in_flight))
         link = self._link
         self._busy_s = max(self._busy_s, self.now_s) + len(payload) / self.rate_bps
@@ -184,9 +200,16 @@ class World:
 
         self.later(self._busy_s - self.now_s + self.latency_s / 2, arrive)
 
-    def first_arrivals(self, lane: str) -> list[int]:
-        """Numbers of a lane in the order in which the broker got them first."""
-        return list(dict.fromkeys(seq for seq, of in self.sent if of == lane))
+    def first_published(self, lane: str, *, is_live: bool) -> list[int]:
+        """Numbers of a lane that were surely live, or surely backlog, when they were published first; in that order."""
+        return [seq for seq, was_live in self.overtook.items() if was_live is is_live and self.made[seq][0] == lane]
+
+    def _note_age(self, seq: int) -> None:
+        """Whether it is live or backlog that is published for the first time; near the border between them, neither."""
+        age_s, is_before = self.now_s - self.made[seq][1], seq <= self._before_upto
+        is_first = seq == self._before_upto + 1
+        if not is_first and (is_before or not LIVE_S * 7 / 8 < age_s < LIVE_S * 5 / 4):
+            self.overtook.setdefault(seq, not is_before and age_s < LIVE_S)
 
     def live(self, seconds: float, every_s: float = 60.0, lost_every_s: float = 900.0, gone_s: float = 600.0) -> None:
         """Ordinary life: records come, links break, and the network is away for a while. All times are means."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from agent.capture import Row
 from agent.codec import Record
@@ -34,6 +35,13 @@ Force = Callable[[float], tuple[float, float, float]]
 
 def _us(at_s: float) -> int:
     return round(at_s * 1e6) + SHIFT_US
+
+
+class Driven(Protocol):
+    """Whatever comes in of a drive, each with its time."""
+
+    def inputs(self) -> Iterator[tuple[int, bytes]]:
+        """In order."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def jolted() -> Drive:
 
 
 @cache
-def inputs_of(drive: Callable[[], Drive]) -> tuple[tuple[int, bytes], ...]:
+def inputs_of(drive: Callable[[], Driven]) -> tuple[tuple[int, bytes], ...]:
     """Its inputs, made once."""
     return tuple(drive().inputs())
 
@@ -86,7 +94,7 @@ class Terminal:
     """Feeds a drive to a core and keeps what evidence says, record by record and row by row."""
 
     def __init__(
-        self, drive: Callable[[], Drive] = struck, settings: Settings = SETTINGS, tail: Tail | None = None
+        self, drive: Callable[[], Driven] = struck, settings: Settings = SETTINGS, tail: Tail | None = None
     ) -> None:
         self.settings = settings
         self.book = ledger(tail=tail)
@@ -98,11 +106,13 @@ class Terminal:
         self._inputs = inputs_of(drive)
         self._at = 0
 
-    def drive(self, until_us: int = _us(END_S), each: Callable[[int], None] = lambda _: None) -> None:
+    def drive(
+        self, until_us: int = _us(END_S), each: Callable[[int], None] = lambda _: None, turn_us: int = TURN_US
+    ) -> None:
         """Turn after turn; `each` sees the time after every one, once all of it is kept."""
         now_us = self._inputs[self._at][0] if self._at < len(self._inputs) else until_us
         while now_us < until_us:
-            now_us += TURN_US
+            now_us += turn_us
             first = self._at
             while self._at < len(self._inputs) and self._inputs[self._at][0] <= now_us:
                 self._at += 1
@@ -129,7 +139,7 @@ class Terminal:
             self.rows = {} if changes.is_cleared else self.rows
             self.rows |= dict(changes.rows)
             for key in changes.gone:
-                del self.rows[key]
+                self.rows.pop(key, None)
         self.evidence.pending = []
 
     def left(self) -> list[Row]:
@@ -137,8 +147,13 @@ class Terminal:
         return sorted(self.rows.items())
 
 
-def came_in(drive: Callable[[], Drive], from_us: int, upto_us: int) -> list[Entry]:
+def came_in(drive: Callable[[], Driven], from_us: int, upto_us: int) -> list[Entry]:
     """What the ring should hold of this time."""
+    return list(entries(ring_of(drive, from_us, upto_us)))
+
+
+def ring_of(drive: Callable[[], Driven], from_us: int, upto_us: int) -> bytes:
+    """The same as the ring has it."""
     core = Core(load(None, ["ring.before_s=120", "ring.frames_per_s=2000"]), TABLE)
     core.feed(b"".join(put for t_us, put in inputs_of(drive) if from_us <= t_us <= upto_us))
-    return list(entries(core.freeze(1 << 24)))
+    return core.freeze(1 << 24)

@@ -1,7 +1,7 @@
 """`make fuzz`: bytes read as a drive, with clang's libFuzzer; `make fuzz-awake`: bugs that are planted are found.
 
 fuzz.py run [SECONDS [SEED]]      fuzz on from the corpus; what breaks a promise stays in out/fuzz
-fuzz.py awake [SECONDS [SEED]]    each bug of planted.py, alone, in a copy of native/: found in so many seconds, or missed
+fuzz.py awake [SECONDS [SEED [BUG ...]]]  each bug of planted.py, or these, alone, in a copy of native/: found in time, or missed
 fuzz.py keep                      make the corpus anew: the fewest files that reach all that is known to be reachable
 fuzz.py hear                      write down what is heard from the core over the corpus (make golden)
 """
@@ -154,11 +154,14 @@ def is_innocent(sound: Path, found: Path) -> bool:
     return bool(made) and subprocess.run([sound, *made], capture_output=True, check=False).returncode == 0
 
 
-def awake(seconds: int, seed: int) -> int:
-    """Every planted bug is found, by fuzzing on from the corpus."""
+def awake(seconds: int, seed: int, names: Sequence[str]) -> int:
+    """Every planted bug is found, or every one of these, by fuzzing on from the corpus."""
+    bugs = [bug for bug in PLANTED if not names or bug.name in names]
+    if len(bugs) < len(names):
+        sys.exit(f"planted.py has {', '.join(bug.name for bug in PLANTED)}")
     sound = fuzzer(OUT / "fuzz", ROOT / "native")
     good = 0
-    for bug in PLANTED:
+    for bug in bugs:
         native = plant(bug)
         program, begin = fuzzer(native.parent / "fuzz", native), time.monotonic()
         said = broken(fuzz(program, native.parent, seconds, seed))
@@ -168,8 +171,8 @@ def awake(seconds: int, seed: int) -> int:
         other = "MISSED" if said is None else f"ANOTHER BUG, not the planted one: {native.parent}"
         verdict = f"found in {lasted_s:4.1f} s" if innocent else other
         print(f"{bug.name:22} {verdict}  {complaint(said) if said else ''}", flush=True)
-    print(f"{good} of {len(PLANTED)} planted bugs found")
-    return 0 if good == len(PLANTED) else 1
+    print(f"{good} of {len(bugs)} planted bugs found")
+    return 0 if good == len(bugs) else 1
 
 
 def keep() -> int:
@@ -203,8 +206,8 @@ def main() -> int:
         return 1
     if what in ("keep", "hear"):
         return keep() if what == "keep" else hear()
-    seconds, seed = (int(word) for word in (*rest, *("60", "1")[len(rest) :]))
-    return (awake if what == "awake" else run)(seconds, seed)
+    seconds, seed = (int(word) for word in (*rest[:2], *("60", "1")[len(rest) :]))
+    return awake(seconds, seed, rest[2:]) if what == "awake" else run(seconds, seed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """`make mutants`: is there a test for every line of the core? Changes native/*.c in one place at a time and asks the tests.
 
-    mutants.py [--all | --sample N] [--seed N] [--choose FOLDER] [FILE.c ...]
+    mutants.py [--all | --sample N | --again] [--seed N] [--choose FOLDER] [FILE.c ...]
 
+--again tries those that survived the last time, and no other: after a test was written for them.
 --choose takes from a folder of the fuzzer's (out/fuzz/corpus) the fewest files into the corpus that kill who survives all else.
 
 A mutant that does not compile, or compiles to the same code, is none. The others meet, the quickest killer first:
@@ -35,21 +36,23 @@ from tests.native.mutate import Mutant, mutants
 from tests.native.told import wanted
 
 HERE = Path(__file__).resolve().parent
+SURVIVORS = OUT / "survivors.txt"
 SAMPLE = 400
 DRIVER_TESTS = {
     "socketcan": "test_drivers_socketcan*.py",
     "candump": "test_drivers_candump*.py",
     "guard": "test_*guard*.py",
+    "guard_line": "test_*guard*.py",
+    "pick": "test_pick.py",
 }
-"""C files that are extensions of their own, and their tests."""
+"""C files that are in extensions of their own, and their tests."""
 
 OF_TABLES = {"table.c", "table_check.c", "bits.c", "plan.c", "checks.c"}
 """Files that tests ask directly, without a core."""
 
-DIRECT = ("full_queue", "until_the_queue", "memory_that", "not_sound")
+DIRECT = ("full_queue", "until_the_queue", "memory_that", "not_sound", "the_alarm", "just_fits")
 """Words in the names of tests that feed a core by another way than Core.feed."""
 
-TESTS_MOST = 24
 CHUNK = 120
 """Tapes that are run at once, the shortest first."""
 
@@ -67,7 +70,7 @@ def killer(bench: Bench, mutant: Mutant, where: Path) -> str:
     links = bench.link(where, changed)
     if changed.stem in APART:
         name = next(name for name, stems in DRIVERS.items() if changed.stem in stems)
-        files = [str(path) for path in sorted((TREE / "tests").glob(DRIVER_TESTS[name]))]
+        files = [str(path) for path in sorted((TREE / "tests").glob(DRIVER_TESTS[changed.stem]))]
         return "test" if pytest(files, {f"TBOX_{name.upper()}": str(links.driver(name, changed))}, 60) else ""
     return by_core(bench, mutant, links, where)
 
@@ -139,8 +142,8 @@ def candidates(bench: Bench, mutant: Mutant, runner: Path, where: Path) -> Candi
     fed = [test for test, own in bench.tapes.items() if other.intersection(own)]
     asked = [test for test, own in bench.tapes.items() if not own or any(name in test for name in DIRECT)]
     is_table = mutant.file in OF_TABLES
-    few = fed[:: max(1, len(fed) // TESTS_MOST)]
-    return Candidates([*few, *(test for test in asked if is_table or "test_native" in test)])
+    rows = {test.partition("[")[0]: test for test in reversed(fed)}  # of a table's rows one, of every test
+    return Candidates([*rows.values(), *(test for test in asked if is_table or "test_native" in test)])
 
 
 def judged(bench: Bench, number: int, mutant: Mutant) -> tuple[Mutant, str]:
@@ -183,7 +186,7 @@ def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
     survivors = sorted({str(mutant): mutant for mutant, by in found if not by}.values(), key=lambda m: (m.file, m.line))
     for mutant in survivors:
         print(f"{mutant.file}:{mutant.line}: survived{' (known)' if str(mutant) in reasons else ''}: {mutant}")
-    (OUT / "survivors.txt").write_text("".join(f"{mutant}\n" for mutant in survivors))
+    SURVIVORS.write_text("".join(f"{mutant}\n" for mutant in survivors))
     killed = sum(total[head] for head in heads[:7])
     alive = [mutant for mutant, by in found if not by]
     equal = sum(str(mutant) in reasons for mutant in alive)
@@ -199,15 +202,19 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--sample", type=int, default=SAMPLE)
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--choose", type=Path)
     parser.add_argument("files", nargs="*")
     told = parser.parse_args()
+    last = SURVIVORS.read_text().splitlines() if told.again else []
     begin, bench = time.monotonic(), Bench(pool=sorted(told.choose.iterdir()) if told.choose else [])
     bench.prepare()
     print(f"prepared in {time.monotonic() - begin:.0f} s", flush=True)
     files = told.files or [path.name for path in sorted(bench.native.glob("*.c"))]
     every = [mutant for name in files for mutant in mutants(bench.native / name)]
+    if told.again:
+        every = [mutant for mutant in every if str(mutant) in last]
     chosen = every if told.all or len(every) <= told.sample else Random(told.seed).sample(every, told.sample)
     os.nice(10)
     with ThreadPoolExecutor(2) as pool:

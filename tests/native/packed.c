@@ -72,3 +72,12 @@ void packed_read(packed_t *self, const char *path)
     self->inputs = block(file, self->head.inputs, sizeof(tbox_input_t));
     fclose(file);
 }
+
+void packed_drop(packed_t *self)
+{
+    free((void *)self->fields);
+    free((void *)self->setup.table.messages);
+    free((void *)self->setup.table.cuts);
+    free((void *)self->inputs);
+    *self = (packed_t){0};
+}

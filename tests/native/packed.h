@@ -39,6 +39,9 @@ _Noreturn void die(const char *why);
 /* Reads all of it, or dies. */
 void packed_read(packed_t *self, const char *path);
 
+/* Gives its memory back. */
+void packed_drop(packed_t *self);
+
 /* Memory aligned to 16 bytes, or dies. */
 void *aligned(size_t bytes);
 

@@ -26,7 +26,7 @@ PLANTED = (
             "return t_us > -TIME_MOST_US || t_us < TIME_MOST_US;"),
     Planted("batch-matters", "core.c", "take(self, &inputs[used]);",
             "take(self, &inputs[used > 0 && inputs[used].id == inputs[used - 1].id ? used - 1 : used]);"),
-    Planted("twin-divides-by-zero", "speed.c", " || t_us == self->row.t_us) {", ") {"),
+    Planted("twin-divides-by-zero", "loss.c", "if (to.t_us <= from.t_us) {", "if (to.t_us < from.t_us) {"),
     Planted("confidence-over-one", "harsh.c", "alone + 0.4 * (1.0 - alone)", "alone + 0.8"),
     Planted("rubbish-left", "core.c", "memset(self, 0, sizeof *self);", "memset(self, 0, sizeof *self - 64);"),
     Planted("moving-shrinks", "totals.c", "self->moving_us += rounded(moving.us);", "self->moving_us -= rounded(moving.us);"),

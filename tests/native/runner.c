@@ -224,6 +224,7 @@ static void run(run_t *self, size_t size)
     fprintf(stderr, "allocations %llu of %llu stack %zu core %zu\n", (unsigned long long)self->fed_allocations,
             (unsigned long long)allocations, self->deepest,
             tbox_size(&self->told.setup) - self->told.setup.ring_bytes);
+    free(self->core); /* relay.c goes on to the next file */
 }
 
 int main(int count, char **words)
@@ -239,5 +240,6 @@ int main(int count, char **words)
     } else {
         run(&self, count > 2 ? (size_t)strtoul(words[2], NULL, 10) : 0);
     }
+    packed_drop(&self.told);
     return 0;
 }
