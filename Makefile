@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq technician fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block powercut-flash deb deb-test clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block powercut-flash deb deb-test clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -120,10 +120,6 @@ fleet-demo: .venv/.has-test ## 200 terminals for a minute, a receiver and the br
 
 fleet-rabbitmq: .venv/.has-test ## the same with three nodes of RabbitMQ, one of them killed (3 min; needs Debian's rabbitmq-server)
 	@$(BIN)/python -m hil fleet --engine rabbitmq --terminals 200 --minutes 1 --rate 300 --kill node2@15 --kill 1@25 --forge 20 $(ARGS)
-
-technician: .venv/.has-test ## from a bare box to a proven installation, by commands and in Chromium, timed (3 min); ARGS as --shipped
-	@sh .ci/need tests
-	@$(BIN)/python -m tests.technician $(ARGS)
 
 rabbitmq: .venv/.has-test ## daemon, receiver and terminals' permissions against RabbitMQ (2 min; needs Debian's rabbitmq-server)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rabbitmq
