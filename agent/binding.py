@@ -24,9 +24,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agent import document
-from agent.document import Signature
+from agent.document import Signed
 from agent.errors import BundleError
-from agent.key import Signer
 from agent.trust import Trust
 
 BINDING_TAG = b"tbox binding v1\x00"
@@ -75,12 +74,12 @@ FREE = Bond()
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Signed):
     """One such document. Whether it holds is `accepted`'s to say."""
 
+    TAG = BINDING_TAG
+
     form: Form
-    content: bytes
-    signatures: tuple[Signature, ...] = ()
 
     @classmethod
     def new(cls, **told: Any) -> Self:
@@ -94,15 +93,7 @@ class Binding:
         content, signatures = document.split(raw, WHAT)
         form = document.fitted(content, Form, WHAT)
         document.time_us(form.not_before, WHAT)
-        return cls(form, content, signatures)
-
-    def text(self) -> bytes:
-        """As it stands in a file, or travels."""
-        return document.join(self.content, self.signatures)
-
-    def signed(self, key: Signer) -> Self:
-        """The same with this key's signature."""
-        return type(self)(self.form, self.content, document.signed(BINDING_TAG, self.content, key, self.signatures))
+        return cls(content, signatures, form)
 
     def bond(self, by: Collection[str]) -> Bond:
         """What a box holds to from then on."""

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 from operator import eq, ge, gt, le, lt, ne
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta, Struct
-
-if TYPE_CHECKING:
-    from agent.bundle import Manifest
 
 HardwareName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._,-]{0,63}\Z")]
 VinPattern = Annotated[str, Meta(pattern=r"^[A-HJ-NPR-Z0-9?*]{1,17}\Z")]
@@ -57,9 +54,9 @@ class Fault:
     words: str
 
 
-def faults(manifest: "Manifest", box: Box) -> list[Fault]:
+def faults(wanted: Compatible, box: Box) -> list[Fault]:
     """Every reason why this bundle is not for this terminal; none: it is."""
-    return list(_faults(manifest.compatible, box))
+    return list(_faults(wanted, box))
 
 
 def _faults(wanted: Compatible, box: Box) -> Iterator[Fault]:

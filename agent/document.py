@@ -7,8 +7,9 @@ the order of the keys' ids, each key once.
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -32,6 +33,24 @@ class Signature(NamedTuple):
 
     key: bytes
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A document: its content in the canonical spelling, and who signed it. TAG begins what is signed."""
+
+    TAG: ClassVar[bytes]
+
+    content: bytes
+    signatures: tuple[Signature, ...]
+
+    def text(self) -> bytes:
+        """As it stands in a file, or travels."""
+        return join(self.content, self.signatures)
+
+    def signed(self, key: Signer) -> Self:
+        """The same with this key's signature."""
+        return replace(self, signatures=signed(self.TAG, self.content, key, self.signatures))
 
 
 def canonical(told: object) -> bytes:

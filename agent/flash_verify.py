@@ -91,7 +91,7 @@ def vehicle_class(alone: Loaded) -> str:
 
 def suits(bundle: Bundle, alone: Loaded, vin: str) -> Iterator[Check]:
     """What the manifest demands beside the VIN, each; what cannot be known is said."""
-    faults = {fault.reason: fault for fault in compatible.faults(bundle.manifest, box(alone, vin))}
+    faults = {fault.reason: fault for fault in compatible.faults(bundle.manifest.compatible, box(alone, vin))}
     for reason in ("hardware", "agent", "class"):
         fault = faults.get(reason)
         if fault is None:
@@ -111,7 +111,9 @@ def is_for(bundle: Bundle, alone: Loaded, vin: str) -> Iterator[Check]:
     """Whether this car's VIN is one of those the bundle is for; nothing where it is for any."""
     if not bundle.manifest.compatible.vin:
         return
-    fault = next((one for one in compatible.faults(bundle.manifest, box(alone, vin)) if one.reason == "vin"), None)
+    fault = next(
+        (one for one in compatible.faults(bundle.manifest.compatible, box(alone, vin)) if one.reason == "vin"), None
+    )
     if fault is None:
         yield passed("vin", f"the bundle is for {vin}")
     else:

@@ -15,9 +15,8 @@ from msgspec import Meta, Struct
 
 from agent import document
 from agent.bundle import ID, VERSION_MAX, Bundle
-from agent.document import Signature
+from agent.document import Signed
 from agent.errors import BundleError
-from agent.key import Signer
 from agent.trust import Trust
 
 PERMIT_TAG = b"tbox permit v1\x00"
@@ -35,12 +34,12 @@ class Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(Signed):
     """One such document. Whether it holds is `check`'s to say."""
 
+    TAG = PERMIT_TAG
+
     form: Form
-    content: bytes
-    signatures: tuple[Signature, ...] = ()
 
     @classmethod
     def new(cls, device: bytes, id_: str, version: int, not_after_us: int) -> Self:
@@ -54,15 +53,7 @@ class Permit:
         content, signatures = document.split(raw, what)
         form = document.fitted(content, Form, what)
         document.time_us(form.not_after, what)
-        return cls(form, content, signatures)
-
-    def text(self) -> bytes:
-        """As it stands in a file."""
-        return document.join(self.content, self.signatures)
-
-    def signed(self, key: Signer) -> Self:
-        """The same with this key's signature."""
-        return type(self)(self.form, self.content, document.signed(PERMIT_TAG, self.content, key, self.signatures))
+        return cls(content, signatures, form)
 
     def check(self, trust: Trust, bundle: Bundle, device: bytes, now_us: int | None) -> list[str]:
         """Who permits this device to take this bundle now. BundleError: nobody does."""

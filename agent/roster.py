@@ -18,9 +18,9 @@ from typing import Annotated, Literal, Self
 from msgspec import Meta, Struct
 
 from agent import document
-from agent.document import Signature
+from agent.document import Signature, Signed
 from agent.errors import BundleError
-from agent.key import Signer, device_of, is_signed
+from agent.key import device_of, is_signed
 
 TRUST_TAG = b"tbox trust v1\x00"
 ROLES = ("root", "bundle", "command", "binding")
@@ -62,12 +62,12 @@ class Signers:
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(Signed):
     """One such document. `parse` takes none that cannot be satisfied, or that its own root keys did not sign."""
 
+    TAG = TRUST_TAG
+
     form: Form
-    content: bytes
-    signatures: tuple[Signature, ...]
 
     @classmethod
     def parse(cls, raw: bytes, what: str) -> Self:
@@ -85,15 +85,7 @@ class Roster:
     def unchecked(cls, raw: bytes, what: str) -> Self:
         """The same of one that is still to be signed."""
         content, signatures = document.split(raw, what)
-        return cls(document.fitted(content, Form, what), content, signatures)
-
-    def text(self) -> bytes:
-        """As it stands in a file."""
-        return document.join(self.content, self.signatures)
-
-    def signed(self, key: Signer) -> Self:
-        """The same with this key's signature."""
-        return type(self)(self.form, self.content, document.signed(TRUST_TAG, self.content, key, self.signatures))
+        return cls(content, signatures, document.fitted(content, Form, what))
 
     def check(self, what: str) -> None:
         """BundleError: a role names a key that is not there, or needs more of them than are left."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.errors import StorageError
-from agent.files import replace_file
+from agent.files import give, replace_file
 from agent.requests import (
     REQUEST_BYTES_MAX,
     Answer,
@@ -56,7 +56,7 @@ class Spool:
             for old in _named(self._folder, ANSWER)[: 1 - ANSWERS_MAX]:
                 old.unlink(missing_ok=True)
             replace_file(path.with_suffix(ANSWER), compose_answer(answer))
-            _give(path.with_suffix(ANSWER), self._folder)
+            give(path.with_suffix(ANSWER), self._folder)
         path.with_suffix(REQUEST).unlink(missing_ok=True)
 
 
@@ -67,13 +67,13 @@ def put(state_dir: Path, request: Request) -> str:
     try:
         if not folder.exists():
             folder.mkdir(mode=0o700)
-            _give(folder, state_dir)
+            give(folder, state_dir)
         if len(_named(folder, REQUEST)) >= SPOOL_MAX:
             raise StorageError(f"{folder}: {SPOOL_MAX} requests wait already; start tbox run, which sees to them")
         name = f"{time.time_ns():020d}-{os.getpid()}"
         path = folder / f"{name}{REQUEST}"
         replace_file(path, payload)
-        _give(path, folder)
+        give(path, folder)
     except OSError as error:
         raise StorageError(
             f"{folder}: cannot be written: {error.strerror}; run this as the user who runs tbox"
@@ -124,10 +124,3 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise RequestError("it is no plain file")
         return file.read(REQUEST_BYTES_MAX + 1)
-
-
-def _give(path: Path, like: Path) -> None:
-    """What an administrator made belongs to whom the folder belongs to, so that the other side can read it."""
-    if os.geteuid() == 0:
-        owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

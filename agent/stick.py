@@ -73,7 +73,7 @@ def best(bundles: dict[Path, Bundle], alone: Loaded, vin: str) -> Path | None:
     """The highest version of those for this box and car; where none is, the first, so that it is told why not."""
     box = flash_verify.box(alone, vin)
     unknown = {"class"} if vin else {"class", "vin"}
-    faults = {path: compatible.faults(bundle.manifest, box) for path, bundle in bundles.items()}
+    faults = {path: compatible.faults(bundle.manifest.compatible, box) for path, bundle in bundles.items()}
     suited = [path for path, found in faults.items() if not {fault.reason for fault in found} - unknown]
     return max(suited, key=lambda path: bundles[path].manifest.version, default=next(iter(bundles), None))
 

@@ -20,9 +20,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agent import document
-from agent.document import Signature
+from agent.document import Signature, Signed
 from agent.errors import BundleError
-from agent.key import Signer
 
 TOKEN_TAG = b"tbox command v1\x00"
 TOKEN_BYTES_MAX = 8192
@@ -53,12 +52,12 @@ class Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class Token(Signed):
     """One such document, well formed; whether its signatures count, agent/trust.py says."""
 
+    TAG = TOKEN_TAG
+
     form: Form
-    content: bytes
-    signatures: tuple[Signature, ...]
     not_before_us: int
     not_after_us: int
 
@@ -90,16 +89,7 @@ class Token:
         assert until_us is not None
         if not 0 < until_us - since_us <= LIFE_S_MAX * 1_000_000:
             raise BundleError("life", f"the token holds from {form.not_before} to {form.not_after}: a week at most")
-        return cls(form, content, signatures, since_us, until_us)
-
-    def signed(self, key: Signer) -> Self:
-        """The same with this key's signature."""
-        signatures = document.signed(TOKEN_TAG, self.content, key, self.signatures)
-        return type(self)(self.form, self.content, signatures, self.not_before_us, self.not_after_us)
-
-    def text(self) -> bytes:
-        """As a file holds it, and a message under `token`."""
-        return document.join(self.content, self.signatures)
+        return cls(content, signatures, form, since_us, until_us)
 
     def told(self) -> dict[str, Any]:
         """As a JSON value."""

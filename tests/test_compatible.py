@@ -21,7 +21,7 @@ WHOM = trust_of(signed_roster(roster_form()))
 
 
 def reasons(box: Box = HERE, **wanted: Any) -> list[str]:
-    return [fault.reason for fault in faults(bundle_of(compatible=Compatible(**wanted)).manifest, box)]
+    return [fault.reason for fault in faults(Compatible(**wanted), box)]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_every_reason_is_told(wanted: dict[str, Any], expected: list[str]) -> No
 
 def test_what_is_unknown_does_not_fit_and_says_how_to_learn_it() -> None:
     assert reasons(Box("", "1.2.3"), hardware=("a",), vehicle_class=("car",), vin=("*",)) == ["hardware", "class"]
-    (fault,) = faults(bundle_of(compatible=Compatible(vin=("W*",))).manifest, Box("", "1"))
+    (fault,) = faults(Compatible(vin=("W*",)), Box("", "1"))
     assert (
         fault.words == "is for the VIN W*, this car's is not known yet; switch the ignition on, or give it with --vin"
     )

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -235,7 +234,6 @@ def test_two_receivers_share_the_work_while_one_and_the_database_are_killed(tmp_
                 terminal.turn_until(lambda: _count(database) > 80)
                 second.kill()
             database.stop("immediate")
-            time.sleep(0.2)
             database.start()
             with receiver(database.address, broker.port, "2"):
                 terminal.turn_until(terminal.is_empty)

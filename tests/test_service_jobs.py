@@ -15,10 +15,10 @@ from agent.service_jobs import BusyError, Job, Jobs
 WAIT_S = 30.0
 LINES = "import json\nfor n in range(3): print(json.dumps({'n': n}))\nprint('no object')\nprint('[1]')"
 FAILS = "import sys\nprint('tbox: a first word', file=sys.stderr)\nprint('tbox: x.toml:3: wrong', file=sys.stderr)\nsys.exit(78)"
-WAITS = 'import time\nprint(\'{"step": "here"}\', flush=True)\ntime.sleep(600)'
+WAITS = 'import signal\nprint(\'{"step": "here"}\', flush=True)\nsignal.pause()'
 ENDLESS = "while True: print('{}')"
 LONG = "print('x' * 200_000)"
-TIDY = "import sys, time\nfrom pathlib import Path\ntry:\n    print('{}', flush=True)\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    Path(sys.argv[1]).touch()\n    sys.exit(130)"
+TIDY = "import signal, sys\nfrom pathlib import Path\ntry:\n    print('{}', flush=True)\n    signal.pause()\nexcept KeyboardInterrupt:\n    Path(sys.argv[1]).touch()\n    sys.exit(130)"
 
 
 def run(talk: Callable[[Jobs], Awaitable[Any]], program: str) -> Any:
