@@ -22,9 +22,11 @@ from agent.settings_file import load
 from agent.vehicle import Table
 from drivers.recording import open_recordings
 from tests.native import told as told_to_the_bit
+from tests.native.grid_drives import BUS, grid_drives
 from tests.packed import read
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
+GRID = GOLDEN / "grid.txt"
 HOW = tomllib.loads((GOLDEN / "drives.toml").read_text())
 
 
@@ -70,14 +72,22 @@ class Golden:
         """What comes of it now, as the lines of its expected file."""
         things = replay(self.settings, self.table, open_recordings([self.path], None))
         lines = [json.dumps(record, allow_nan=False) for record in map(told, things) if record]
-        return "\n".join([*lines, json.dumps(self._digest())]) + "\n"
+        count, sha256 = digest(self.settings, self.table, self.inputs)
+        return "\n".join([*lines, json.dumps({"record": "core", "outputs": count, "sha256": sha256})]) + "\n"
 
-    def _digest(self) -> dict[str, str | int]:
-        """Every output of the core to the last bit, as `repr` of a float tells it; the ring too."""
-        core = Core(self.settings, self.table)
-        outputs = core.feed(self.inputs) + core.finish()
-        text = "\n".join(map(repr, outputs)).encode() + core.freeze(1 << 24)
-        return {"record": "core", "outputs": len(outputs), "sha256": hashlib.sha256(text).hexdigest()}
+
+def digest(settings: Settings, table: Table, inputs: bytes) -> tuple[int, str]:
+    """How many outputs the core makes of these inputs, and a hash of each to the last bit (`repr` of a float) and of the ring."""
+    core = Core(settings, table)
+    outputs = core.feed(inputs) + core.finish()
+    text = "\n".join(map(repr, outputs)).encode() + core.freeze(1 << 24)
+    return len(outputs), hashlib.sha256(text).hexdigest()
+
+
+def grid_outcomes() -> str:
+    """What comes of the drives of tests/native/grid_drives.py: a line each, as in tests/golden/grid.txt."""
+    drives = ((name, *digest(settings, BUS, inputs)) for name, settings, inputs in grid_drives())
+    return "".join(f"{name} {count} {sha256}\n" for name, count, sha256 in drives)
 
 
 def all_drives() -> Iterator[Golden]:
@@ -96,6 +106,10 @@ def main() -> int:
             changed += 1
             print(f"{drive.name}: changed")
     print(f"{changed} of {len(list(all_drives()))} golden drives come out otherwise: look at `git diff tests/golden`")
+    grid = grid_outcomes()
+    changed = len(set(grid.splitlines()) - set(GRID.read_text().splitlines() if GRID.exists() else []))
+    GRID.write_text(grid)
+    print(f"{changed} grid drives come out otherwise: look at `git diff {GRID.relative_to(GOLDEN.parent.parent)}`")
     changed = told_to_the_bit.write(told_to_the_bit.wanted())
     print(f"{changed} tests' drives come out otherwise: look at `git diff tests/golden/told.txt`")
     return 0

@@ -15,6 +15,7 @@ from random import Random
 from tests.golden_drives import all_drives
 from tests.native.build import APART, COUNTED, DRIVERS, FLAGS
 from tests.native.fuzz import CORPUS, HARNESS
+from tests.native.grid_drives import BUS, grid_drives
 from tests.native.mutate import Mutant
 from tests.native.odd_tables import pack_odd
 from tests.native.pack import pack
@@ -95,6 +96,8 @@ class Bench:
         for drive in all_drives():
             path = OUT / "golden" / f"{drive.name}.run"
             pack(path, drive.settings, drive.table, drive.inputs)
+        for name, settings, inputs in grid_drives():
+            pack(OUT / "golden" / f"{name}.run", settings, BUS, inputs)
         for seed in range(ODD_TABLES):
             pack_odd(OUT / "odd" / f"{seed}.run", Random(seed))
         self._tape()
