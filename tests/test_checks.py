@@ -65,6 +65,7 @@ HYUNDAI_FD = checked("hyundai_fd", cut(0, 16), cut(16, 8, max=255.0), length=8)
         pytest.param(replace(P2, data_ids=ZEROS), 0, "4501000000000000", id="E2E profile 2, zeros"),
         pytest.param(replace(P2, data_ids=UP), 0, "bc02020304050607", id="E2E profile 2, a list of ids, counter 2"),
         pytest.param(replace(P2, data_ids=UP), 0, "6101020304050607", id="E2E profile 2, a list of ids, counter 1"),
+        pytest.param(replace(P2, length=8, data_ids=UP, cuts=(cut(56, 8), cut(0, 4, max=15.0))), 0, "02020304050607bc", id="E2E profile 2, the same bytes with the checksum behind them"),
         pytest.param(P5, 0, "1cca000000000000", id="E2E profile 5, counter 0"),
         pytest.param(P5, 0, "cf8d010000000000", id="E2E profile 5, counter 1"),
         pytest.param(AT_8, 0, "00000000000000002891000000000000", id="E2E profile 5 at an offset of 8 bytes"),
@@ -136,6 +137,8 @@ def counting(low: int, high: int, counters: str) -> dict[str, int]:
         pytest.param(0, 14, "de01f23", {"decoded": 6, "counter": 1}, id="a value that is none says nothing"),
         pytest.param(1, 15, "ef12", {"decoded": 4}, id="from one on"),
         pytest.param(1, 15, "ef012", {"decoded": 4, "counter": 1}, id="from one on, a zero"),
+        pytest.param(1, 15, "01", {"decoded": 1, "counter": 1}, id="from one on, a zero is no first"),
+        pytest.param(0, 14, "f1", {"decoded": 1, "counter": 1}, id="up to fourteen, a fifteen is no first"),
     ],
 )
 def test_a_counter_steps_on(low: int, high: int, counters: str, told: dict[str, int]) -> None:

@@ -169,7 +169,7 @@ def choose(bench: Bench) -> None:
 def known() -> dict[str, str]:
     """The survivors that survivors.md names, with their reasons."""
     text = (HERE / "survivors.md").read_text()
-    return {found[1]: found[2] for found in re.finditer(r"^- (.*?) \| (.*)$", text, re.MULTILINE)}
+    return {found[1]: found[2] for found in re.finditer(r"^- (.* -> `.*?`) \| (.*)$", text, re.MULTILINE)}
 
 
 def report(found: list[tuple[Mutant, str]], lasted_s: float) -> int:
