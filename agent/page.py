@@ -60,7 +60,7 @@ def _trip_section(
     own = [(n, event) for n, event in numbered if event.get("trip") == number]
     span = (float(trip["start_s"]) - MARGIN_S, float(trip["end_s"]) + MARGIN_S)
     inside = [sample for sample in samples if span[0] <= sample["time_s"] <= span[1]]
-    heading = f"<h2>Trip {index + 1} of {of}</h2>" if of > 1 else ""
+    heading = f"<h2>Trip {index + 1} of {of}</h2>" if of > 1 else '<h2 class="quiet">The trip</h2>'
     told = f"{page_score.score(trip.get('pricing'))}{cards(own, span[0] + MARGIN_S, samples)}{page_score.pricing(trip)}"
     return (
         f"<section>{heading}{_tiles(trip, len(own))}{_plots(inside, span, own, span[0] + MARGIN_S)}{told}</section>\n"
@@ -74,7 +74,9 @@ def _rest_section(alone: Sequence[tuple[int, Thing]], samples: Sequence[Thing], 
     times = [float(sample["time_s"]) for sample in samples] + [float(event["start_s"]) for _, event in alone]
     span = (min(times), max(times) + 1)
     heading = (
-        "<h2>Outside any trip</h2>" if trips else '<p class="lead">No trip in this input: the car was not driven.</p>'
+        "<h2>Outside any trip</h2>"
+        if trips
+        else '<h2 class="quiet">What was told</h2><p class="lead">No trip in this input: the car was not driven.</p>'
     )
     plots = "" if trips else _plots(samples, span, alone, span[0])
     return f"<section>{heading}{plots}{cards(alone, span[0], samples)}</section>\n"

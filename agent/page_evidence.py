@@ -280,4 +280,6 @@ def _grid(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str
     body = "".join(
         f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in rows
     )
-    return f'<div class="wide panel"><table><tr>{top}</tr>{body}</table></div>'
+    name = escape(f"{head[0]} {head[1]} to {head[-1]}")
+    table = f"<table><tr>{top}</tr>{body}</table>"
+    return f'<div class="wide panel" tabindex="0" role="group" aria-label="{name}">{table}</div>'

@@ -2,7 +2,7 @@
 
 STYLE = """
 :root{color-scheme:light dark;--back:#f4f6f8;--card:#fff;--ink:#161b22;--soft:#5d6775;--line:#e2e6eb;--grid:#edf0f3;
---zero:#b9c1cb;--speed:#2463eb;--forward:#0b8f6d;--left:#b8600b;--low:#c99700;--medium:#e0620d;--high:#d11f45;
+--zero:#b9c1cb;--speed:#2463eb;--forward:#0b8f6d;--left:#b8600b;--low:#8f6a00;--medium:#b94c08;--high:#d11f45;
 --calm:#6a7688;--on:#fff;--sea:#eaf0f6}
 @media(prefers-color-scheme:dark){:root{--back:#0f1318;--card:#181e26;--ink:#e8ecf1;--soft:#98a3b2;--line:#2a323d;
 --grid:#232a34;--zero:#4b5666;--speed:#6ea0ff;--forward:#3ecfa6;--left:#f0a04b;--low:#e2b93b;--medium:#ff8a3d;
@@ -17,6 +17,7 @@ header p,.lead{color:var(--soft);margin:.3rem 0 0}
 h2{font-size:1.25rem;margin:36px 0 12px}
 h3{font-size:1.05rem;margin:30px 0 10px}
 dl,dd,dt,figure{margin:0}
+.quiet{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:1px;background:var(--card);
 border:1px solid var(--line);border-radius:14px;overflow:hidden}
 .tiles div{padding:12px 14px;box-shadow:0 0 0 1px var(--line)}

@@ -127,7 +127,8 @@ def _causes(claim: Claim) -> str:
         for cause, sign, was, so in _weighed(claim)
     )
     head = "<tr><th>Cause</th><th>Would show as</th><th>Was</th><th>So</th></tr>"
-    return f'<div class="wide panel weighed"><table>{head}{rows}</table></div>{_turned_down(claim)}'
+    frame = '<div class="wide panel weighed" tabindex="0" role="group" aria-label="Other causes">'
+    return f"{frame}<table>{head}{rows}</table></div>{_turned_down(claim)}"
 
 
 def _weighed(claim: Claim) -> Iterator[tuple[str, str, str, str]]:

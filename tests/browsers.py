@@ -28,6 +28,12 @@ const done = arguments[arguments.length - 1];
 axe.run(document, {runOnly: arguments[0]}).then((told) => done(told.violations.map((one) =>
   `${one.id}: ${one.nodes.map((node) => node.target + " " + node.failureSummary).join(" | ")}`)));
 """
+DROP = """
+const [zone, name, content] = arguments;
+const carried = new DataTransfer();
+carried.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], name));
+zone.dispatchEvent(new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true}));
+"""
 WIDTH = "return [Math.max(...[...document.querySelectorAll('html, main')].map((one) => one.scrollWidth)), innerWidth]"
 FLAGS = ("--headless=new", "--no-sandbox", "--ignore-certificate-errors", "--disable-gpu", "--disable-dev-shm-usage", "--lang=en",
          "--disable-background-networking", "--disable-component-update", "--no-first-run")  # fmt: skip
@@ -76,6 +82,10 @@ class Browser:
 
         return self.until(look, f"{selector} with {words!r}", wait_s)
 
+    def found(self, selector: str) -> list[WebElement]:
+        """All there are."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
     def click(self, selector: str, words: str = "") -> None:
         """A finger on it; drawn anew meanwhile, it is looked for again."""
 
@@ -104,6 +114,10 @@ class Browser:
             except (StaleElementReferenceException, NoSuchElementException):
                 pass
             assert time.monotonic() < end_s, f"waited for {what}; there is: {self.text()}"
+
+    def drop(self, zone: WebElement, name: str, content: bytes) -> None:
+        """A file of this name, dragged there from a folder."""
+        self.driver.execute_script(DROP, zone, name, base64.b64encode(content).decode())
 
     def text(self) -> str:
         """All that can be read."""

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.exchange import Acked, LinkUp, Message, Publish
+from hil.broker import free_port
 from hil.rabbit import START_S, Cluster, is_here
 from hil.relay import Relay
 from hil.subscriber import Inbox
 from hil.subscriber import Subscriber as Reader
+from hil.tls import AUTHORITY, GOOD, Certificates
 from tests import brokers
+from tests.accounts import two_boots
 from tests.links import Driver, plain
 from tests.test_guides import BROKER, GUIDES, blocks, commands
 from tests.test_run import FAST, Terminal, assert_complete, have, running, until
@@ -35,6 +38,9 @@ from tests.test_run import FAST, Terminal, assert_complete, have, running, until
 BURST = 500
 EVIDENCE_BYTES = 65_536
 USER = "0123456789abcdef"
+RECEIVER, OWN = "receiver", "^tbox-records$|^mqtt-subscription-.*"
+"""Who stores, and what is its own, as the guide says."""
+AMQPS_PORT, MQTTS_PORT = free_port(), free_port()
 RECEIPTS = '[uplink]\nconfirm = "receipt"\nbackoff_s_min = 0.2\n'
 
 
@@ -47,10 +53,17 @@ def definitions() -> dict[str, Any]:
     mine = {"user": USER, "vhost": "/"}
     return {
         "vhosts": [{"name": "/"}],
-        "users": [user("guest", "administrator"), user(USER, "")],
+        "users": [user("guest", "administrator"), user(USER, ""), user(RECEIVER, "")],
         "permissions": [
             {"user": "guest", "vhost": "/"} | dict.fromkeys(("configure", "write", "read"), ".*"),
             mine | dict(zip(("configure", "write", "read"), rights, strict=True)),
+            {
+                "user": RECEIVER,
+                "vhost": "/",
+                "configure": OWN,
+                "write": f"{OWN}|^amq[.]topic$",
+                "read": f"{OWN}|^amq[.]topic$",
+            },
         ],
         "topic_permissions": [mine | {"exchange": exchange} | dict(zip(("write", "read"), topics, strict=True))],
     }
@@ -192,8 +205,14 @@ def store(cluster: Cluster, folder: Path) -> None:
 def taking(cluster: Cluster, platform: Path, log: Path) -> Iterator[None]:
     """A receiver at the queue, ready."""
     (node,) = cluster.nodes
-    words = [sys.executable, "-m", "hil.receiver", "--queue", f"amqp://guest:guest@127.0.0.1:{node.amqp_port}/"]
-    words += ["--broker", f"127.0.0.1:{node.mqtt_port}", "--store", str(platform)]
+    words = ["--queue", f"amqp://127.0.0.1:{node.amqp_port}/", "--broker", f"127.0.0.1:{node.mqtt_port}"]
+    with _receiver(platform, log, words):
+        yield
+
+
+@contextmanager
+def _receiver(platform: Path, log: Path, more: Sequence[str]) -> Iterator[None]:
+    words = [sys.executable, "-m", "hil.receiver", "--store", str(platform), *more]
     with log.open("wb") as out:
         process = subprocess.Popen(words, stdout=out, stderr=out)
     try:
@@ -204,13 +223,52 @@ def taking(cluster: Cluster, platform: Path, log: Path) -> Iterator[None]:
         assert process.wait(START_S) == 0, log.read_text()
 
 
+def safe(_cluster: Cluster, folder: Path) -> None:
+    """By TLS and login a receiver comes in at both doors and its receipts go out; a wrong password ends it in one line."""
+    platform, log, certificates = folder / "platform.db", folder / "receiver.log", Certificates(folder.parent)
+    words = ["--queue", f"amqps://localhost:{AMQPS_PORT}/", "--broker", f"localhost:{MQTTS_PORT}", "--user", RECEIVER]
+    words += ["--ca", str(certificates.cert(AUTHORITY)), "--password-file", str(folder / "password")]
+    (folder / "password").touch(mode=0o600)
+    (folder / "password").write_text("wrong")
+    argv = [sys.executable, "-m", "hil.receiver", "--store", str(platform), *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=START_S)
+    assert (done.returncode, len(done.stderr.splitlines())) == (78, 1), done.stderr
+    (folder / "password").write_text(RECEIVER)
+    answers: queue.Queue[bytes] = queue.Queue()
+    client = Client(CallbackAPIVersion.VERSION2, "car", protocol=MQTTProtocolVersion.MQTTv311)
+    client.tls_set(str(certificates.cert(AUTHORITY)))
+    client.username_pw_set("guest", "guest")
+    client.on_message = lambda _c, _u, message: answers.put(message.payload)
+    with _receiver(platform, log, words):
+        client.connect("localhost", MQTTS_PORT)
+        client.subscribe("tbox/v1/car/receipt", qos=1)
+        client.loop_start()
+        for record in two_boots():
+            client.publish(f"tbox/v1/car/{record.lane}", record.raw, qos=1).wait_for_publish(START_S)
+        while b'"upto": 17' not in answers.get(timeout=START_S):
+            continue
+    client.loop_stop()
+
+
+def tls_lines(folder: Path) -> tuple[str, ...]:
+    """Of rabbitmq.conf: the same node by TLS; who comes shows no certificate."""
+    certificates = Certificates(folder)
+    return (
+        f"listeners.ssl.1 = 127.0.0.1:{AMQPS_PORT}",
+        f"mqtt.listeners.ssl.1 = 127.0.0.1:{MQTTS_PORT}",
+        f"ssl_options.cacertfile = {certificates.cert(AUTHORITY)}",
+        f"ssl_options.certfile = {certificates.cert(GOOD)}",
+        f"ssl_options.keyfile = {certificates.key(GOOD)}",
+    )
+
+
 def stored(platform: Path, kind: str) -> bool:
     """Whether the platform has a record of this kind."""
     with closing(sqlite3.connect(platform)) as database:
         return database.execute("SELECT 1 FROM records WHERE kind = ?", (kind,)).fetchone() is not None
 
 
-CHECKS: tuple[Callable[[Cluster, Path], None], ...] = (link, session, will, rights, store, restart)
+CHECKS: tuple[Callable[[Cluster, Path], None], ...] = (link, session, will, rights, store, safe, restart)
 
 
 def main() -> int:
@@ -222,7 +280,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rabbitmq-") as made:
         folder = Path(made)
         (folder / "definitions.json").write_text(json.dumps(definitions()))
-        with Cluster(folder, lines=(f"load_definitions = {folder / 'definitions.json'}",)) as cluster:
+        lines = (f"load_definitions = {folder / 'definitions.json'}", *tls_lines(folder))
+        with Cluster(folder, lines=lines) as cluster:
             for check in CHECKS:
                 (folder / check.__name__).mkdir()
                 wrong += not _holds(check, cluster, folder / check.__name__)

@@ -15,12 +15,12 @@ from hil.fleet import packets
 from hil.fleet.account import VirtualAccount, pool
 from hil.fleet.terminal import AGAIN_S, WINDOW, VirtualTerminal, share
 
-MINUTES = pool(3, 1)
+WAYS = pool(3, 1)
 CONNACK = b"\x20\x02\x00\x00"
 
 
 def terminal() -> VirtualTerminal:
-    made = VirtualTerminal("v1", VirtualAccount(1, 1, MINUTES))
+    made = VirtualTerminal("v1", VirtualAccount(1, 1, WAYS))
     made.hello()
     made.heard(CONNACK, 0.0)
     return made
@@ -49,7 +49,7 @@ def test_a_packet_of_any_size_comes_whole_in_any_pieces(size: int, piece: int) -
 
 
 def test_the_account_of_a_virtual_terminal_is_whole_and_sealed(tmp_path: Path) -> None:
-    account = VirtualAccount(1, 1, MINUTES)
+    account = VirtualAccount(1, 1, WAYS)
     records = [account.next() for _ in range(200)]
     while records[-1].kind != "seal":
         records.append(account.next())
@@ -57,7 +57,7 @@ def test_the_account_of_a_virtual_terminal_is_whole_and_sealed(tmp_path: Path) -
     report = check([read_pile(tmp_path / "records")])
     assert (report.problems, report.records) == ([], len(records))
     assert (account.made, account.head) == (len(records), records[-1].hash)
-    again = VirtualAccount(1, 1, MINUTES)
+    again = VirtualAccount(1, 1, WAYS)
     assert [again.next().raw for _ in records] == [record.raw for record in records]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from pyarrow import parquet
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from agent.proof import check
 from agent.recordfile import read_pile
@@ -19,12 +21,13 @@ from hil.fleet.account import DRIVE_MIN, VirtualAccount, pool
 from hil.postgres import Postgres
 from hil.receiver import exports
 from hil.receiver.intake import Arrival
-from hil.receiver.library import Library
+from hil.receiver.library import Chosen, Library
 from hil.receiver.postgres import PostgresStore
+from tests.browsers import DESK, PHONE, Browser, chromium
 from tests.test_page_evidence import crashed
 
 TRIPS = 2
-MINUTES = pool(3, 1)
+WAYS = pool(3, 1)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def address() -> Iterator[str]:
     """A database with two virtual cars of two trips each, and one that crashed."""
     with Postgres() as server, PostgresStore(server.address) as store:
         for number in range(2):
-            account, ends = VirtualAccount(number, 1, MINUTES), 0
+            account, ends = VirtualAccount(number, 1, WAYS), 0
             while ends < TRIPS:
                 record = account.next()
                 ends += record.kind == "trip_end"
@@ -135,7 +138,7 @@ def got(url: str) -> str:
 def test_the_fleets_pages_lead_from_the_list_to_the_report_and_the_evidence(pages: str) -> None:
     fleet = got(pages)
     assert fleet.count("/vehicle/") == 3
-    assert "account without a hole" in fleet
+    assert fleet.count('class="good">whole') == 3
     vehicle = got(f"{pages}vehicle/van-1")
     assert 'href="/vehicle/van-1/trip/2"' in vehicle
     report = got(f"{pages}vehicle/van-1/trip/2")
@@ -154,3 +157,81 @@ def test_what_is_not_there_is_a_404_in_words(pages: str, path: str) -> None:
     body = caught.value.read().decode()
     assert "Traceback" not in body
     assert "<b>" not in body
+
+
+# As somebody sees them
+
+
+FINGER_PX = 44
+SMALL = "return [...document.querySelectorAll('a')].filter((one) => one.getBoundingClientRect().height < arguments[0]).length"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as window:
+        yield window
+
+
+def count(browser: Browser, selector: str) -> int:
+    return len(browser.driver.find_elements(By.CSS_SELECTOR, selector))
+
+
+def test_a_finger_leads_from_the_fleet_to_a_trip_with_its_events_on_its_way_and_back(
+    browser: Browser, pages: str, address: str
+) -> None:
+    with Library(address) as library:
+        (first, *_) = library.trips(Chosen(library.device_of("van-1")))
+        events = library.events(Chosen(library.device_of("van-1"), first["trip"]))
+    browser.size(PHONE)
+    browser.open(pages)
+    browser.click("td a", "van-1")
+    browser.see("h1", "van-1")
+    browser.click("td a", f"{first['start_utc']:%Y-%m-%d %H:%M} UTC")
+    browser.see("h1", "Driving report, van-1")
+    assert count(browser, ".map .badge") == len(events) > 0
+    (way,) = browser.driver.find_elements(By.CSS_SELECTOR, ".map polyline")
+    assert len((way.get_attribute("points") or "").split()) > DRIVE_MIN
+    browser.click(".where a", "van-1")
+    browser.click(".where a", "Fleet")
+    browser.see("h1", "Fleet")
+    assert browser.complaints() == []
+
+
+def test_a_crash_is_open_with_its_proof_two_steps_from_the_fleet(browser: Browser, pages: str) -> None:
+    browser.size(PHONE)
+    browser.open(pages)
+    browser.click("td a", "wreck")
+    browser.see("td.row", "2026-09-21 14:15 UTC")
+    browser.click("td a", "open")
+    browser.see("h1", "Crash, 21 September 2026")
+    browser.see("section", "All 23 records of wreck hold: nothing is missing, altered or exchanged.")
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize(("size", "theme"), [(PHONE, "light"), (DESK, "dark")])
+def test_everybody_can_use_every_page(browser: Browser, pages: str, size: tuple[int, int], theme: str) -> None:
+    browser.size(size)
+    browser.theme(theme)
+    for path in ("", "vehicle/van-1", "vehicle/nobody", "vehicle/van-1/trip/2", "vehicle/wreck", ""):
+        browser.open(pages + path)
+        assert not browser.is_too_wide(), path
+        assert browser.faults() == [], path
+        if size == PHONE and "trip" not in path:
+            assert browser.driver.execute_script(SMALL, FINGER_PX) == 0, path
+    browser.click("td a", "wreck")
+    browser.click("td a", "open")
+    browser.see("h1", "Crash")
+    assert (browser.is_too_wide(), browser.faults(), browser.complaints()) == (False, [], [])
+
+
+def test_a_keyboard_leads_through_the_pages(browser: Browser, pages: str) -> None:
+    browser.size(DESK)
+    browser.open(pages)
+    seen: list[str] = []
+    while not seen or seen[-1] != "van-0":
+        assert len(seen) < 4, seen
+        browser.focus().send_keys(Keys.TAB)
+        seen.append(browser.focus().get_attribute("aria-label") or browser.focus().text)
+        assert float(browser.focus().value_of_css_property("outline-width").removesuffix("px")) >= 2, seen
+    browser.focus().send_keys(Keys.ENTER)
+    browser.see("h1", "van-0")

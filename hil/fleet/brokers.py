@@ -100,7 +100,7 @@ class Rabbit:
     def words(self, receiver: int) -> list[str]:
         """Its own node first, then the others; receipts by that node's MQTT."""
         nodes = self._cluster.nodes[receiver % NODES :] + self._cluster.nodes[: receiver % NODES]
-        queues = ",".join(f"amqp://guest:guest@127.0.0.1:{node.amqp_port}/" for node in nodes)
+        queues = ",".join(f"amqp://127.0.0.1:{node.amqp_port}/" for node in nodes)
         return ["--queue", queues, "--broker", ",".join(f"127.0.0.1:{node.mqtt_port}" for node in nodes)]
 
     def start(self, name: str) -> None:

@@ -18,7 +18,7 @@ from hil.fleet.load import Load
 from hil.fleet.terminal import VirtualTerminal, share
 from hil.places import PlaceError
 
-POOL = 40
+POOL = 2
 DRAIN_S = 180.0
 BACK_S = 2.0
 TELL_S = 5.0
@@ -65,8 +65,8 @@ def command(options: argparse.Namespace) -> int:
     if lacks := missing():
         raise PlaceError(f"the fleet needs a database: {lacks}")
     kills = sorted(_kill(word, options) for word in options.kill)
-    minutes = pool(POOL, options.seed)
-    terminals = [VirtualTerminal(f"v{n}", VirtualAccount(n, options.seed, minutes)) for n in range(options.terminals)]
+    ways = pool(POOL, options.seed)
+    terminals = [VirtualTerminal(f"v{n}", VirtualAccount(n, options.seed, ways)) for n in range(options.terminals)]
     with (
         tempfile.TemporaryDirectory(prefix="tbox-fleet-") as name,
         Engines(Path(name), options.receivers, options.engine) as engines,

@@ -1,5 +1,6 @@
 """All terminals in one loop: their sockets, what they make and when, links that fall and come back."""
 
+import errno
 import math
 import select
 import socket
@@ -105,18 +106,19 @@ class Load:
         self._poll.close()
 
     def _connect(self, line: Line) -> None:
-        try:
-            self._ports.rotate(-1)
-            made = socket.create_connection(("127.0.0.1", self._ports[0]), 5)
-        except OSError:
-            return self._later(line, 1.0)
+        """Begin to; what is said meanwhile waits. A listener whose queue is full answers a second later."""
+        self._ports.rotate(-1)
+        made = socket.socket()
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if made.connect_ex(("127.0.0.1", self._ports[0])) not in (0, errno.EINPROGRESS):
+            made.close()
+            self._later(line, 1.0)
+            return
         line.socket, line.out = made, b""
         self._by_fd[made.fileno()] = line
         self._poll.register(made, select.EPOLLIN)
         self._put(line, line.terminal.hello())
-        return None
 
     def _fell(self, line: Line, most_s: float = 3.0) -> bool:
         """Its link is gone; whether there was one."""

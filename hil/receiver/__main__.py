@@ -2,7 +2,7 @@
 
 python -m hil.receiver --broker HOST[:PORT] --store FILE                     one machine, SQLite
 python -m hil.receiver --broker HOST[:PORT] --store postgresql://HOST/NAME   several, each with its own --name
-python -m hil.receiver --queue amqp://USER:PASSWORD@HOST/ --broker HOST[:PORT] --store postgresql://HOST/NAME
+python -m hil.receiver --queue amqp://HOST/ --broker HOST[:PORT] --user NAME --store postgresql://HOST/NAME
                                                                              in through RabbitMQ's queue
 python -m hil.receiver --store ... --export TERMINAL > records               for `tbox verify`
 """
@@ -17,7 +17,8 @@ from types import FrameType
 
 from agent.errors import StorageError, TboxError
 from agent.key import KEY_BYTES, Signer, load_or_make
-from hil.receiver import figures
+from hil.receiver import access, figures
+from hil.receiver.access import Access, hidden
 from hil.receiver.door import Door
 from hil.receiver.rounds import Rounds
 from hil.receiver.store import PlatformStore, Store
@@ -51,7 +52,10 @@ def main(words: Sequence[str] | None = None) -> int:
         if asked.export is not None:
             sys.stdout.buffer.writelines(open_store().export(asked.export))
             return 0
-        _serve(asked, open_store, faults, [(host, int(port or 1883)) for host, _, port in brokers])
+        told = Access.read(asked)
+        usual = 1883 if told.context is None else 8883
+        door = _door(asked, [(host, int(port or usual)) for host, _, port in brokers], told)
+        _serve(asked, open_store, faults, door)
     except TboxError as why:
         print(why, file=sys.stderr)
         return why.exit_code
@@ -85,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--export", metavar="TERMINAL", help="write this terminal's records to standard output, and end"
     )
+    access.add_to(parser)
     return parser
 
 
@@ -118,8 +123,8 @@ def _store(asked: argparse.Namespace) -> tuple[Callable[[], Store], tuple[type[E
     try:
         opened().close()
     except psycopg.Error as why:
-        told = " ".join(str(why).split())
-        raise StorageError(f"{asked.store}: {told}; is it running, and may this user make tables in it?") from None
+        told = hidden(f"{asked.store}: {' '.join(str(why).split())}")
+        raise StorageError(f"{told}; is it running, and may this user make tables in it?") from None
     return opened, (psycopg.Error,)
 
 
@@ -130,27 +135,27 @@ def _sqlite(path: str, *, is_restored: bool, key: Signer | None, fleet: bytes | 
         raise StorageError(f"{path}: {why}; give a file in a folder that is there and can be written") from None
 
 
-def _door(asked: argparse.Namespace, brokers: list[tuple[str, int]]) -> Door:
+def _door(asked: argparse.Namespace, brokers: list[tuple[str, int]], told: Access) -> Door:
     if asked.queue:
         from hil.receiver.amqp import AmqpDoor  # noqa: PLC0415  (only RabbitMQ needs it)
 
-        return AmqpDoor(asked.queue.split(","), brokers)
+        return AmqpDoor(asked.queue.split(","), brokers, told)
     from hil.receiver.mqtt import MqttDoor  # noqa: PLC0415
 
-    return MqttDoor(*brokers[0], asked.name, asked.group)
+    return MqttDoor(brokers[0], told, asked.name, asked.group)
 
 
 def _serve(
     asked: argparse.Namespace,
     open_store: Callable[[], Store],
     faults: tuple[type[Exception], ...],
-    brokers: list[tuple[str, int]],
+    door: Door,
 ) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C. RefusedError."""
     stop = _Stop()
     if asked.metrics is not None:
         figures.serve(asked.metrics)
-    rounds = Rounds(open_store, _door(asked, brokers), faults)
+    rounds = Rounds(open_store, door, faults)
     try:
         rounds.run(lambda: stop.is_set)
         print(" ".join(f"{count} {name}" for name, count in rounds.counts().items()))

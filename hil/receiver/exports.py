@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from agent.errors import InputError, StorageError, TboxError
+from hil.receiver.access import hidden
 from hil.receiver.formats import FORMATS, write
 from hil.receiver.library import Chosen, Library, Row
 from hil.receiver.mapping import mapped
@@ -42,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(why, file=sys.stderr)
         return why.exit_code
     except psycopg.Error as why:
-        print(f"{asked.store}: {' '.join(str(why).split())}", file=sys.stderr)
+        print(hidden(f"{asked.store}: {' '.join(str(why).split())}"), file=sys.stderr)
         return StorageError.exit_code
     print(f"{len(table)} rows in {asked.output}")
     return 0

@@ -12,7 +12,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,13 @@ import psycopg
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 
-from agent.page_style import STYLE
-from hil.receiver.library import Chosen, Library, Row
+from hil.receiver import page_parts as parts
+from hil.receiver.access import hidden
+from hil.receiver.library import Chosen, Library
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 REPORT_S_MAX = 60.0
-MORE_STYLE = """
-table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);border-radius:14px}
-th,td{padding:8px 12px;text-align:left;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
-th{color:var(--soft);font-size:.8rem;font-weight:600}td.n,th.n{text-align:right}
-.wide{overflow-x:auto}a{color:var(--speed)}.bad{color:var(--high);font-weight:650}.good{color:var(--forward);font-weight:650}
-"""
+FLEET = ("/", "Fleet")
 
 
 class Page(RequestHandler):
@@ -47,14 +43,9 @@ class Page(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
 
-    def show(self, title: str, lead: str, *sections: str) -> None:
+    def show(self, title: str, lead: str, *sections: str, where: str = "") -> None:
         """A page of ours."""
-        self.finish(
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<style>{STYLE}{MORE_STYLE}</style></head><body><main><header><h1>{escape(title)}</h1><p>{lead}</p></header>"
-            f"{''.join(sections)}</main></body></html>"
-        )
+        self.finish(parts.page(title, lead, where, sections))
 
     def device(self, library: Library, terminal: str) -> bytes:
         """The device behind a name. 404: nothing of it is stored."""
@@ -65,7 +56,8 @@ class Page(RequestHandler):
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """In words, without what happened inside."""
-        self.show(f"{status_code}", f'{escape(self._reason)}. <a href="/">The fleet</a>')
+        where = parts.way_back(FLEET, here=f"Error {status_code}")
+        self.show(self._reason.capitalize(), f"There is nothing to show ({status_code}).", where=where)
 
 
 class Fleet(Page):
@@ -75,9 +67,11 @@ class Fleet(Page):
         """The list."""
         with Library(self._address) as library:
             devices = library.devices()
-        km = sum(row["distance_km"] for row in devices)
+        km, torn = sum(row["distance_km"] for row in devices), sum(not row["is_whole"] for row in devices)
         lead = f"{len(devices)} vehicles, {sum(row['trips'] for row in devices)} trips, {km:,.0f} km"
-        self.show("Fleet", lead, _table(_VEHICLES, devices) if devices else "<p>No terminal has sent anything yet.</p>")
+        lead += f'; <span class="bad">records of {torn} are missing</span>' if torn else ""
+        listed = parts.table("Vehicles", parts.VEHICLES, devices)
+        self.show("Fleet", lead, listed if devices else "<p>No terminal has sent anything yet.</p>")
 
 
 class Vehicle(Page):
@@ -91,14 +85,14 @@ class Vehicle(Page):
             (row,), trips, events = library.devices(chosen), library.trips(chosen), library.events(chosen)
             gaps = library.gaps(chosen.device)
         named = {"terminal": terminal}
-        lead = f'<a href="/">Fleet</a> · device {row["device"]} · {_whole(row)}'
-        self.show(
-            terminal,
-            lead,
-            "<h2>Trips</h2>" + _table(_TRIPS, [one | named for one in trips]),
-            "<h2>Events</h2>" + _table(_EVENTS, [one | named for one in events]),
-            "<h2>Numbers that will not come</h2>" + _table(_GAPS, gaps) if gaps else "",
+        tables = (
+            ("Trips", parts.TRIPS, [one | named for one in reversed(trips)]),
+            ("Events", parts.EVENTS, [one | named for one in reversed(events)]),
+            ("Numbers that will not come", parts.GAPS, gaps),
         )
+        lead = f"Account {parts.whole(row)} &middot; last heard {parts.time(row['last_seen'])} &middot; {row['device']}"
+        sections = [f"<h2>{name}</h2>{parts.table(name, columns, told)}" for name, columns, told in tables]
+        self.show(terminal, lead, *sections[: 3 if gaps else 2], where=parts.way_back(FLEET, here=terminal))
 
 
 class Trip(Page):
@@ -111,7 +105,9 @@ class Trip(Page):
             if not library.trips(Chosen(device, int(trip))):
                 raise HTTPError(404, reason="no such trip, or its end has not come yet")
             frames = b"".join(library.records(device, int(trip)))
-        self.finish(await asyncio.to_thread(reported, frames, terminal))
+        above = (FLEET, (parts.vehicle_url(terminal), terminal))
+        report = await asyncio.to_thread(reported, frames, terminal)
+        self.finish(parts.led(report, parts.way_back(*above, here=f"Trip {trip}")))
 
 
 class Evidence(Page):
@@ -121,7 +117,9 @@ class Evidence(Page):
         """With all records of the vehicle: the proof block is about the whole account."""
         with Library(self._address) as library:
             frames = b"".join(library.records(self.device(library, terminal)))
-        self.finish(await asyncio.to_thread(reported, frames, terminal, "--event", event))
+        above = (FLEET, (parts.vehicle_url(terminal), terminal))
+        report = await asyncio.to_thread(reported, frames, terminal, "--event", event)
+        self.finish(parts.led(report, parts.way_back(*above, here=f"Evidence {event}")))
 
 
 def reported(frames: bytes, name: str, *more: str) -> str:
@@ -134,79 +132,7 @@ def reported(frames: bytes, name: str, *more: str) -> str:
         if done.returncode:
             said = done.stderr.strip().rpartition(f"{records}: ")[2] or "no report"
             raise HTTPError(404, reason=" ".join(said.split())[:200])
-        return out.read_text(encoding="utf-8")
-
-
-# ---- tables ----------------------------------------------------------------------------------------------------------
-
-
-def _whole(row: Row) -> str:
-    if row["is_whole"]:
-        return '<span class="good">account without a hole</span>'
-    return '<span class="bad">records are missing</span>'
-
-
-def _time(value: Any) -> str:
-    return escape(f"{value:%Y-%m-%d %H:%M} UTC") if value else "not known"
-
-
-def _number(digits: int, unit: str = "", scale: float = 1.0) -> Any:
-    return lambda value: "&ndash;" if value is None else f"{value * scale:,.{digits}f}{unit}"
-
-
-def _link(row: Row, where: str, text: str) -> str:
-    return f'<a href="/vehicle/{escape(row["terminal"], quote=True)}{where}">{escape(text)}</a>'
-
-
-Column = tuple[str, str, Any]
-"""Its head, how it stands (n: right), and how a cell comes of a row."""
-
-_VEHICLES: Sequence[Column] = (
-    ("Vehicle", "", lambda row: _link(row, "", row["terminal"])),
-    ("Account", "", _whole),
-    ("Trips", "n", lambda row: row["trips"]),
-    ("km", "n", lambda row: _number(1)(row["distance_km"])),
-    ("Events", "n", lambda row: row["events"]),
-    ("Last heard", "", lambda row: _time(row["last_seen"])),
-)
-_TRIPS: Sequence[Column] = (
-    ("Trip", "n", lambda row: _link(row, f"/trip/{row['trip']}", str(row["trip"]))),
-    ("Begin", "", lambda row: _time(row["start_utc"])),
-    ("Minutes", "n", lambda row: _number(0, scale=1 / 60)(row["lasts_s"] and float(row["lasts_s"]))),
-    ("km", "n", lambda row: _number(1, scale=0.001)(row["distance_m"])),
-    ("Score", "n", lambda row: _number(1)(row["score"])),
-    ("End", "", lambda row: escape(str(row["end_reason"] or ""))),
-)
-_EVENTS: Sequence[Column] = (
-    ("Event", "", lambda row: escape(row["kind"].replace("_", " "))),
-    ("Begin", "", lambda row: _time(row["start_utc"])),
-    ("Severity", "", lambda row: escape(str(row["severity"] or ""))),
-    (
-        "Trip",
-        "n",
-        lambda row: "&ndash;" if row["trip"] is None else _link(row, f"/trip/{row['trip']}", str(row["trip"])),
-    ),
-    ("Evidence", "", lambda row: _link(row, f"/evidence/{row['seq']}", "open") if row["evidence"] else ""),
-)
-_GAPS: Sequence[Column] = (
-    ("From", "n", lambda row: row["first"]),
-    ("To", "n", lambda row: row["last"]),
-    ("Kind", "", lambda row: escape(row["kind"])),
-    ("Reason", "", lambda row: escape(row["reason"])),
-)
-
-
-def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """The rows; a sentence where there are none."""
-    return f'<div class="wide"><table>{"".join(_lines(columns, rows))}</table></div>' if rows else "<p>None.</p>"
-
-
-def _lines(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
-    heads = "".join(f'<th scope="col" class="{style}">{head}</th>' for head, style, _ in columns)
-    yield f"<thead><tr>{heads}</tr></thead><tbody>"
-    for row in rows:
-        yield "<tr>" + "".join(f'<td class="{style}">{make(row)}</td>' for _, style, make in columns) + "</tr>"
-    yield "</tbody>"
+        return out.read_text(encoding="utf-8").replace(escape(records.name), escape(name))
 
 
 # ---- the server ------------------------------------------------------------------------------------------------------
@@ -246,7 +172,8 @@ def main(words: Sequence[str] | None = None) -> int:
         Library(asked.store).devices()
         asyncio.run(_serve(asked.store, asked.port))
     except psycopg.Error as why:
-        print(f"{asked.store}: {' '.join(str(why).split())}; has a receiver made its tables there?", file=sys.stderr)
+        told = hidden(f"{asked.store}: {' '.join(str(why).split())}")
+        print(f"{told}; has a receiver made its tables there?", file=sys.stderr)
         return 74
     except OSError as why:
         print(f"--port {asked.port}: {why.strerror}; name one that is free", file=sys.stderr)

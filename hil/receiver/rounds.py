@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from hil.receiver import figures
-from hil.receiver.door import Door, Message
+from hil.receiver.door import Door, Message, RefusedError
 from hil.receiver.intake import Arrival, arrival
 from hil.receiver.store import Store
 
 BATCH = 2000
 WAIT_S = 0.2
+GATHER_S = 0.1
+"""So long a batch grows once it has begun: a transaction costs the same for one record as for fifty."""
+NAP_S = 0.01
 TELL_S = 1.0
 AGAIN_S = 1.0
 """Between tries while broker or database is not there."""
@@ -26,13 +29,18 @@ class Rounds:
         self._store.tell_again()
         self._held: list[Message] = []
         self._tell_s = 0.0
+        self._was_open = False
 
     def run(self, is_over: Callable[[], bool]) -> None:
-        """Until it is over."""
+        """Until it is over. RefusedError: the broker does not want us, and has not wanted us yet."""
         figures.UP.set(1)
         while not is_over():
             try:
                 self._round()
+            except RefusedError as why:
+                if not self._was_open:
+                    raise
+                self._wait("broker", why)
             except ConnectionError as why:
                 self._wait("broker", why)
             except self._faults as why:
@@ -53,7 +61,7 @@ class Rounds:
         if self._store is None:
             self._store = self._open_store()
         if not self._held:
-            self._held = self._door.take(BATCH, WAIT_S)
+            self._gather()
         if arrived := _arrivals(self._held):
             judged = self._store.take(arrived)
             figures.count(judged, time.monotonic() - self._held[0].came_s)
@@ -64,6 +72,14 @@ class Rounds:
         if time.monotonic() >= self._tell_s:
             figures.RECEIPTS.inc(self._store.tell(self._door.send))
             self._tell_s = time.monotonic() + TELL_S
+
+    def _gather(self) -> None:
+        self._held = self._door.take(BATCH, WAIT_S)
+        self._was_open = True
+        until_s = time.monotonic() + GATHER_S
+        while 0 < len(self._held) < BATCH and time.monotonic() < until_s:
+            time.sleep(NAP_S)
+            self._held += self._door.take(BATCH - len(self._held), 0.0)
 
     def _wait(self, which: str, why: Exception) -> None:
         figures.FAULTS.labels(which).inc()
