@@ -49,12 +49,17 @@ class Scene:
     seed: int
     calls: list[powercut_shim.Call]
 
-    def play(self, folder: Path, told: Told, at: int, *, is_torn: bool = False) -> powercut_shim.Ended:
-        """Tell it there up to that call (0: whole); what was said goes to `told`."""
+    def play(
+        self, folder: Path, told: Told, at: int, *, is_torn: bool = False, is_again: bool = False
+    ) -> powercut_shim.Ended:
+        """Tell it there up to that call (0: whole); what was said goes to `told`.
+
+        Told again, its records say something else: of two that say the same, one may be erased and the other not.
+        """
         diary = os.memfd_create("diary")
 
         def work() -> None:
-            author = Author(folder, Random(self.seed), diary)
+            author = Author(folder, Random(self.seed + is_again), diary)
             self.work(author)
             author.close()
 
@@ -168,7 +173,7 @@ def try_one(
         cuts += ended.is_cut
         found += [ended.trouble] if ended.trouble else []
         if ended.is_cut and luck.random() < AGAIN_SHARE:
-            ended = scene.play(folder, told, luck.randrange(1, AGAIN_CALLS))
+            ended = scene.play(folder, told, luck.randrange(1, AGAIN_CALLS), is_again=True)
             cuts += ended.is_cut
             found += [f"at the next start: {ended.trouble}"] if ended.trouble else []
         found += look(folder / STORE_NAME, told, BUDGET_BYTES_MIN, load_or_make(folder / KEY_NAME))
