@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.desk_socket import DESK_NAME, address_of
-from agent.errors import DeviceAbsentError, InputError, UsageError
+from agent.desk_place import DESK_NAME, address_of
+from agent.errors import DeviceAbsentError, InputError, TboxError, UsageError
 
-ANSWER_S = 15.0
+ANSWER_S, GLANCE_S = 15.0, 2.0
 ANSWER_BYTES_MAX = 1 << 20
 
 
@@ -34,6 +34,14 @@ def ask(state_dir: Path, command: str, args: Mapping[str, int], wait_s: float = 
     if set(told) == {"error"}:
         raise InputError(str(told["error"]))
     return dict(told)
+
+
+def answered(state_dir: Path, command: str) -> dict[str, Any]:
+    """What the running agent answers, for whoever goes on without it: nothing where none runs, or it is late."""
+    try:
+        return ask(state_dir, command, {}, wait_s=GLANCE_S)
+    except TboxError:
+        return {}
 
 
 def run(state_dir: Path, command: str, words: Sequence[str], *, json: bool) -> int:

@@ -20,7 +20,10 @@ EVICTION = (
 """What is dropped first when the budget is used up, oldest first in each group; the rest, `key` and `gap`, never is."""
 
 HISTORY_RECORDS = 20_000
-HISTORY_KINDS = ("boot", "clock", "trip_start", "samples", "event", "command", "trip_end", "dtc", "key", "gap", "seal")
+HISTORY_KINDS = (
+    "boot", "clock", "trip_start", "samples", "event", "command", "trip_end", "dtc", "key", "gap", "seal", "install",
+    "binding",
+)  # fmt: skip
 """What keeps its bytes when it is confirmed, until it is HISTORY_RECORDS numbers old or its room is needed."""
 
 SLACK = 32

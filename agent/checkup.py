@@ -39,6 +39,11 @@ SUPPLY_V = ((11.8, 15.5), (23.6, 31.0))
 """Sound voltages of a 12 V and of a 24 V system."""
 
 
+LATER = ("receipt", "clock")
+OUT_OF_REACH = ("has no address", "refuses the connection", "does not answer", "is out of reach")
+"""What agent/broker.py says of a broker that is not reached at all; one that is and refuses is another matter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One line of the verdict; `fix` stands where it fails."""
@@ -62,6 +67,11 @@ def failed(name: str, words: str, fix: str) -> Check:
 def skipped(name: str, words: str) -> Check:
     """Not judged, and why."""
     return Check(name, "SKIP", words)
+
+
+def waits(name: str, words: str) -> bool:
+    """Whether a failure of this check is only that there is no signal here: told, but not against the installation."""
+    return name in LATER or (name == "broker" and any(part in words for part in OUT_OF_REACH))
 
 
 # ---- the car --------------------------------------------------------------------------------------------------------

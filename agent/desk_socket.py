@@ -3,8 +3,6 @@
 One line of JSON in, `{"command": "indicator", "seconds": 10}`, one line of JSON out: the answer (agent/desk.py), or
 `{"error": "..."}`. A connection may ask again and again, one thing at a time; a line longer than LINE_BYTES_MAX, or
 IDLE_US without a word, ends it. No thread: `fileno` stands for all of it in the loop's selector.
-
-A name of a socket has 107 bytes, a state folder's may be longer: both sides go through /proc/self/fd.
 """
 
 import json
@@ -13,14 +11,14 @@ import os
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.desk import DeskError, Ticket, checked
+from agent.desk_place import DESK_NAME, address_of
 
-DESK_NAME = "desk.sock"
 LINE_BYTES_MAX = 4096
 CLIENTS_MAX = 8
 IDLE_US = 60_000_000
@@ -162,16 +160,6 @@ class DeskSocket:
     def _end(self, client: Client) -> None:
         self._clients.pop(client.socket.fileno(), None)
         client.socket.close()
-
-
-@contextmanager
-def address_of(state_dir: Path, name: str = DESK_NAME) -> Iterator[str]:
-    """The socket's address, however long the folder's name is. OSError: there is no such folder."""
-    folder = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{name}"
-    finally:
-        os.close(folder)
 
 
 def _listener(state_dir: Path) -> socket.socket | None:

@@ -3,13 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from agent import checkup, checkup_terminal, clock, maps
+from agent import asking_desk, beside, checkup, checkup_terminal, clock, maps, spool
+from agent.beside import Held
 from agent.certificate import CertificateError, ends_in
 from agent.checkup import Check
 from agent.errors import TboxError
@@ -19,11 +21,16 @@ from agent.key import KEY_NAME, device_of
 from agent.key_chain import Chain, chain_of
 from agent.key_files import handovers_in, place_of
 from agent.roundtrip import send
+from agent.run import has_source
 from agent.settings import Settings
 from agent.store import STORE_NAME, DamagedError, read_reserve
 from agent.tap import progress, step_lines
+from agent.vehicle import Table
 
 PROBE_BYTES = 4096
+NOTHING_S, LOOK_S = 0.1, 0.5
+"""Where there is nothing to listen to; how often the running agent is asked."""
+
 MOVES_MPS = 0.5
 
 
@@ -33,13 +40,13 @@ def doctor(settings: Settings, seconds: float, *, as_json: bool, as_steps: bool 
     `as_steps`: JSON Lines while it goes on, {"step": words} and {"check": ...} each as it is known.
     """
     tell = step_lines() if as_steps else progress()
-    table = maps.load(Path(settings.vehicle.map))
     checks: list[Check] = []
     try:
-        for check in _verdicts(settings, gather(settings, table, seconds, tell), tell):
+        for check in examine(settings, seconds, tell):
             checks.append(check)
             if as_steps:
-                print(json.dumps({"check": asdict(check)}, ensure_ascii=False), flush=True)
+                told = asdict(check) | {"decides": not checkup.waits(check.name, check.words)}
+                print(json.dumps({"check": told}, ensure_ascii=False), flush=True)
     finally:
         tell("")
     failures = sum(check.verdict == "FAIL" for check in checks)
@@ -61,11 +68,47 @@ def lines(checks: list[Check]) -> Iterator[str]:
 # ---- verdicts -------------------------------------------------------------------------------------------------------
 
 
-def _verdicts(settings: Settings, gathered: Gathered, tell: Callable[[str], None]) -> Iterator[Check]:
-    """All of them, the car's first."""
-    yield from car(settings, gathered)
+def examine(settings: Settings, seconds: float, tell: Callable[[str], None]) -> Iterator[Check]:
+    """All of them, the car's first. SettingsError.
+
+    Where `tbox run` runs, what only one process can have is its own: it is asked what it hears. Nothing is asked of the
+    car then.
+    """
+    table, state_dir = maps.load(Path(settings.vehicle.map)), Path(settings.device.state_dir)
+    if spool.is_running(state_dir):
+        before = asking_desk.answered(state_dir, "read")
+        left, held = beside.leave(settings, before)
+        gathered = gather(left, table, seconds, tell) if has_source(left) else gather(left, table, NOTHING_S, _unsaid)
+        yield from beside.merged(list(car(left, gathered)), _told(settings, table, held, before, seconds, tell), held)
+    else:
+        gathered = gather(settings, table, seconds, tell)
+        yield from car(settings, gathered)
     tell("calling the broker, looking at the terminal")
     yield from terminal(settings, has_gnss=bool(gathered.hearing.fixes))
+
+
+def _told(
+    settings: Settings, table: Table, held: Held, before: Mapping[str, Any], seconds: float, tell: Callable[[str], None]
+) -> list[Check]:
+    """What the agent knows, once it knows all or `seconds` have gone."""
+    state_dir, until_s, read = Path(settings.device.state_dir), time.monotonic() + seconds, before
+    while not (read and beside.is_enough(read, held)) and time.monotonic() < until_s:
+        tell("asking tbox run what it hears")
+        time.sleep(LOOK_S)
+        read = asking_desk.answered(state_dir, "read")
+    if not read:
+        return beside.mute(held)
+    found = beside.checks(held, before, read, table, floor_v=settings.power.floor_v, may_ask=_may_ask(settings))
+    return list(found)
+
+
+def _unsaid(_words: str) -> None:
+    """Nothing goes on that anybody waits for."""
+
+
+def _may_ask(settings: Settings) -> bool:
+    is_allowed = any(not can.listen_only for can in settings.can) or bool(settings.elm)
+    return is_allowed and settings.obd.ask != "never"
 
 
 def car(settings: Settings, gathered: Gathered) -> Iterator[Check]:
@@ -82,9 +125,7 @@ def car(settings: Settings, gathered: Gathered) -> Iterator[Check]:
     yield checkup.check_map(gathered.fitter.fit(), hearing.frames, _better(gathered))
     for port, state in gathered.adapters.items():
         yield checkup.check_adapter(port, state)
-    is_allowed = any(not can.listen_only for can in settings.can) or bool(settings.elm)
-    may_ask = is_allowed and settings.obd.ask != "never"
-    yield checkup.check_vin(list(hearing.texts), may_ask=may_ask)
+    yield checkup.check_vin(list(hearing.texts), may_ask=_may_ask(settings))
     yield checkup.check_speed(gathered.samples)
     moves = any((sample.value("speed") or 0.0) > MOVES_MPS for sample in gathered.samples)
     yield checkup.check_imu(list(hearing.forces), is_fitted=bool(settings.imu.device), moves=moves)

@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from agent import config_diff, flash_check, flash_verify, slot_files, slot_settings, slots, spool
+from agent import asking_desk, config_diff, flash_check, flash_verify, slot_files, slot_settings, slots, spool
 from agent.bundle import Bundle
 from agent.checkup import Check, failed, passed
 from agent.difference import Change, changes
@@ -204,11 +204,9 @@ class Flashing:
         """Listened to with the new settings; RefusedError where they do not fit this car."""
         try:
             settings = slot_settings.over(self.machine.path, self.machine.sets, slot).settings
+            running = asking_desk.answered(self.state_dir, "read") if spool.is_running(self.state_dir) else None
             known, checks = flash_check.try_it(
-                settings,
-                known,
-                lambda words: self.tell(Step("check", words=words)),
-                is_running=spool.is_running(self.state_dir),
+                settings, known, lambda words: self.tell(Step("check", words=words)), running
             )
         except SettingsError as why:
             raise RefusedError("settings", str(why)) from None

@@ -6,14 +6,14 @@ because a bundle shall go in where there is no signal. SKIP is a check that coul
 possible; it never counts as passed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from msgspec.structs import replace as with_
-
-from agent import doctor, maps, terms
+from agent import beside, doctor, maps, terms
+from agent.beside import Held
 from agent.checkup import Check, failed, is_vin, passed, skipped
 from agent.fitting import Fit
 from agent.gathering import Gathered, gather
@@ -36,6 +36,7 @@ NOTHING_S = 0.1
 """Where there is nothing to listen to."""
 
 ON = "switch the ignition on, start the engine, and flash again"
+AGENTS = "tbox run has it open: it is judged while on trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,55 +57,51 @@ class Known:
         return bool(self.typed) and not self.heard
 
 
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Why a map that has to be asked for would hear nothing; whether only the running agent hears the car."""
+
+    words: str
+    is_held: bool = False
+
+
 def try_it(
-    settings: Settings, known: Known, tell: Callable[[str], None], *, is_running: bool
+    settings: Settings, known: Known, tell: Callable[[str], None], running: Mapping[str, Any] | None
 ) -> tuple[Known, list[Check]]:
     """Listen to the car with these settings, look at the terminal; what is known of the car then. SettingsError.
 
-    `is_running`: tbox run has the car's devices, and goes on.
+    `running`: what tbox run, which goes on, tells of the devices it has; None: it does not run.
     """
     table = maps.load(Path(settings.vehicle.map), in_child=True)
     terms.load(settings, table)
-    heard, checks = beside(settings) if is_running else (settings, [])
+    heard, held = (settings, Held()) if running is None else beside.leave(settings, running)
+    checks = [skipped(f"device {name}", AGENTS) for name in held.names]
     gathered = gather(heard, table, settings.flash.check_s if has_source(heard) else NOTHING_S, tell)
-    checks += judge(heard, table, gathered, known, why_mute(settings, is_beside=is_running))
+    mute = Mute(why_mute(settings, is_beside=heard.obd != settings.obd), is_held=held.is_car)
+    judged = judge(heard, table, gathered, known, mute)
+    checks += [check for check in judged if check.name != "bus" or not held.is_car]
     tell("calling the broker, looking at the terminal")
     checks += doctor.terminal(settings, has_gnss=bool(gathered.hearing.fixes))
     vins = {text.words for text in gathered.hearing.texts if text.what == "0902"}
     return replace(known, heard=vins.pop() if len(vins) == 1 else known.heard), checks
 
 
-def beside(settings: Settings) -> tuple[Settings, list[Check]]:
-    """What can be heard while `tbox run` runs, and checks for what cannot: devices only one process can have.
-
-    Nothing is asked then: the agent would take us for another tester.
-    """
-    shared = tuple(can for can in settings.can if can.interface == "socketcan")
-    held = [can.channel for can in settings.can if can not in shared] + [elm.port for elm in settings.elm]
-    held += [name for name, there in (("gnss", settings.gnss.port), ("imu", settings.imu.device)) if there]
-    words = "tbox run has it open: it is judged while on trial"
-    left = with_(
-        settings, can=shared, elm=(), gnss=with_(settings.gnss, port=""), imu=with_(settings.imu, device=""),
-        obd=with_(settings.obd, ask="never"),
-    )  # fmt: skip
-    return left, [skipped(f"device {name}", words) for name in held]
-
-
-def judge(settings: Settings, table: Table, gathered: Gathered, known: Known, mute: str) -> list[Check]:
-    """Of the car: ids seen, map, speed, odometer, VIN, and what the doctor says beside. `mute`: see `why_mute`."""
+def judge(settings: Settings, table: Table, gathered: Gathered, known: Known, mute: Mute) -> list[Check]:
+    """Of the car: ids seen, map, speed, odometer, VIN, and what the doctor says beside."""
     fit, frames = gathered.fitter.fit(), gathered.hearing.frames
     silence = why_silent(table, fit, frames, mute)
     doctors = list(doctor.car(settings, gathered))
     made = {check.name: check for check in doctors}
     car = [check_ids(fit, frames, silence)]
     car += [_unless(silence, made[name]) for name in ("vehicle map", "speed")]
-    car.append(check_odometer([one for sample in gathered.samples if (one := sample.value("odometer")) is not None]))
+    odometer_m = [one for sample in gathered.samples if (one := sample.value("odometer")) is not None]
+    car.append(skipped("odometer", silence) if silence and not odometer_m else check_odometer(odometer_m))
     car.append(check_vin(known, [text.words for text in gathered.hearing.texts if text.what == "0902"]))
     return [*(check for check in doctors if check.name not in CAR), *car]
 
 
 def why_mute(settings: Settings, *, is_beside: bool) -> str:
-    """Why a map that has to be asked for would hear nothing; `is_beside`: tbox run runs."""
+    """Why a map that has to be asked for would hear nothing; `is_beside`: tbox run listens to it."""
     if settings.obd.ask == "never" or not (settings.elm or any(not can.listen_only for can in settings.can)):
         return "this map is asked for, and the settings only listen ([[can]] listen_only, obd.ask)"
     if is_beside:
@@ -112,15 +109,17 @@ def why_mute(settings: Settings, *, is_beside: bool) -> str:
     return f"the car did not answer: {ON}"
 
 
-def why_silent(table: Table, fit: Fit, frames: int, mute: str) -> str:
+def why_silent(table: Table, fit: Fit, frames: int, mute: Mute) -> str:
     """Why the map cannot be judged now; empty: it can."""
     if fit.messages_seen:
         return ""
+    if mute.is_held and not frames:
+        return AGENTS
     if has_broadcast(table):
         if not frames:
             return f"the bus is silent: check plug and wires, {ON}"
         return f"only {frames} frames came, a car asleep: {ON}" if frames < FRAMES_MIN else ""
-    return mute
+    return mute.words
 
 
 def check_ids(fit: Fit, frames: int, silence: str) -> Check:
@@ -171,5 +170,5 @@ def check_link(checks: Sequence[Check], *, was_up: bool) -> Iterator[Check]:
 
 
 def _unless(silence: str, check: Check) -> Check:
-    """What fails only because nothing could be heard was not judged."""
-    return replace(check, verdict="SKIP", words=silence, fix="") if silence and check.verdict == "FAIL" else check
+    """What does not pass only because nothing could be heard was not judged."""
+    return replace(check, verdict="SKIP", words=silence, fix="") if silence and check.verdict != "PASS" else check

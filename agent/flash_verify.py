@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from agent import __version__, compatible, contents, hardware, permit, trust
+from agent import __version__, asking_desk, compatible, contents, hardware, permit, trust
 from agent.bundle import Bundle
 from agent.checkup import Check, failed, passed, skipped
 from agent.compatible import Box
@@ -52,24 +51,14 @@ def reason_of(name: str) -> str:
 
 def known(typed: str, state_dir: Path) -> Known:
     """The VIN by whoever types it, and by the running agent."""
-    told = asked(state_dir, "read").get("identity", {})
+    told = asking_desk.answered(state_dir, "read").get("identity", {})
     vins = dict.fromkeys(str(text) for what, text in told.items() if what.startswith("0902"))
     return Known(typed, next(iter(vins)) if len(vins) == 1 else "")
 
 
 def is_linked(state_dir: Path) -> bool:
     """Whether the running agent reaches its broker now."""
-    return bool(asked(state_dir, "read").get("link", {}).get("state") == "up")
-
-
-def asked(state_dir: Path, command: str) -> dict[str, Any]:
-    """What the running agent answers; nothing where none runs."""
-    from agent import asking_desk  # noqa: PLC0415  (only here)
-
-    try:
-        return asking_desk.ask(state_dir, command, {}, wait_s=2.0)
-    except TboxError:
-        return {}
+    return bool(asking_desk.answered(state_dir, "read").get("link", {}).get("state") == "up")
 
 
 def box(alone: Loaded, vin: str) -> Box:

@@ -16,7 +16,7 @@ record, so nobody can certify what does not run. Body of the record:
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agent.binding import VIN
-from agent.codec import CodecError, decode, kind_number
+from agent.codec import LANES, CodecError, Record, decode, kind_number, lane_of
 
 FREE, NOTED = "free", "noted"
 CHECKS_MAX, PHOTOS_MAX = 48, 16
@@ -34,7 +34,9 @@ LOOKED_AT_MAX = 16
 Words = Annotated[str, Meta(max_length=240)]
 Source = Literal["read", "by_hand", "unknown"]
 
-_NEWEST = "SELECT raw FROM records WHERE kind=? AND raw IS NOT NULL ORDER BY seq DESC LIMIT ?"
+_NEWEST = """SELECT raw FROM records WHERE state IN (0, 1, 2) AND lane=? AND kind=? AND raw IS NOT NULL
+    ORDER BY seq DESC LIMIT ?"""
+_WHERE = (LANES.index(lane_of("install")), kind_number("install"))
 
 
 class Install(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,11 +107,23 @@ def body_of(said: Install, facts: Facts, request: str) -> dict[str, Any]:
 
 def asked(store: sqlite3.Connection, request: str) -> str:
     """NOTED: this very request became a record before; FREE: it did not."""
-    for (raw,) in store.execute(_NEWEST, (kind_number("install"), LOOKED_AT_MAX)):
+    return NOTED if any(one.body.get("request") == request for one in _newest(store, LOOKED_AT_MAX)) else FREE
+
+
+def newest(store: sqlite3.Connection) -> Record | None:
+    """The certificate that was made last and is still here; None: none is."""
+    return next(_newest(store, 1), None)
+
+
+def is_for(body: Mapping[str, Any], vin: str | None) -> bool:
+    """Whether a certificate may be this car's: `vin` is what the car tells now, None: it tells none."""
+    return vin is None or body.get("vin") in ("", vin)
+
+
+def _newest(store: sqlite3.Connection, most: int) -> Iterator[Record]:
+    for (raw,) in store.execute(_NEWEST, (*_WHERE, most)):
         with suppress(CodecError):
-            if decode(raw).body.get("request") == request:
-                return NOTED
-    return FREE
+            yield decode(raw)
 
 
 def _vin(typed: str, told: tuple[str, ...]) -> tuple[str, Source]:

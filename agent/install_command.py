@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import __version__, asking_daemon, install, install_page, maps, proof, qr
+from agent import __version__, asking_daemon, install, install_page, proof, qr
 from agent.bundle_command import write
 from agent.codec import Record
 from agent.dating import Dating
-from agent.doctor import car, lines, terminal
+from agent.doctor import examine, lines
 from agent.errors import InputError, UsageError
 from agent.finding import Report
-from agent.gathering import gather
 from agent.install import Install
 from agent.recordfile import read_pile
 from agent.settings import Settings
@@ -70,9 +69,7 @@ def _look(settings: Settings, seconds: float) -> list[tuple[str, str, str]]:
     """What the doctor says now."""
     tell = progress()
     try:
-        gathered = gather(settings, maps.load(Path(settings.vehicle.map)), seconds, tell)
-        tell("calling the broker, looking at the terminal")
-        found = [*car(settings, gathered), *terminal(settings, has_gnss=bool(gathered.hearing.fixes))]
+        found = list(examine(settings, seconds, tell))
     finally:
         tell("")
     print("\n".join(lines(found)))

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from html import escape
 
+from agent.checkup import waits
 from agent.codec import Record
 from agent.dating import Moment
 from agent.finding import Report
@@ -20,6 +21,7 @@ header{display:flex;justify-content:space-between;gap:24px;align-items:flex-star
 .verdict{display:inline-block;border-radius:9px;padding:3px 12px;font-weight:650;color:var(--on)}
 .verdict{background:var(--forward)}
 .verdict.high{background:var(--high)}
+.verdict.calm{background:var(--calm)}
 .hand{color:var(--medium);font-weight:650}
 .panel{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:4px 16px}
 .panel table{width:100%;border-spacing:0}
@@ -31,7 +33,10 @@ td.mark{width:8.5em;font-weight:650}.mark.low{color:var(--forward)}.mark.high{co
 code{font-size:.8rem;overflow-wrap:anywhere}
 .sign{display:grid;grid-template-columns:1fr 1fr;gap:40px;margin-top:56px}
 .sign div{border-top:1px solid var(--ink);padding-top:6px;color:var(--soft);font-size:.85rem}
-@media(max-width:560px){header{display:block}.code{max-width:150px;margin-top:12px}.sign{gap:20px}}
+@media(max-width:560px){header{display:block}.code{max-width:150px;margin-top:12px}.sign{gap:20px}
+.checks tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid var(--line);padding:6px 0}
+.checks tr:first-child{border-top:0}.panel .checks th,.panel .checks td{border:0;padding:2px 0;width:auto}
+.panel .checks th{color:var(--ink);font-weight:650}.checks td:last-child{grid-column:1/-1}}
 @media print{@page{size:A4;margin:14mm}h2{margin:18px 0 6px;break-after:avoid}
 .panel th,.panel td{padding:4px 10px 4px 0}
 .sign{margin-top:40px}}
@@ -42,9 +47,9 @@ def page(told: Record, moment: Moment | None, seal: Record | None, report: Repor
     """The page of this record. `code`: a QR code as inline SVG; `software`: what makes this page."""
     body = told.body
     title = f"Installation {body.get('plate') or body.get('vin') or told.device.hex()}"
-    failed = [check[0] for check in body["checks"] if check[1] == "FAIL"]
-    verdict, style = ("proven", "") if not failed else (f"does not hold: {', '.join(failed)}", "high")
-    checks = "".join(_check(*check) for check in body["checks"])
+    verdict, style = _verdict([(name, words) for name, verdict, words in body["checks"] if verdict == "FAIL"])
+    rows = "".join(_check(*check) for check in body["checks"])
+    checks = f'<table class="checks">{rows}</table>' if rows else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -52,12 +57,21 @@ def page(told: Record, moment: Moment | None, seal: Record | None, report: Repor
         f'<header><div><h1>{escape(title)}</h1><p>{escape(_when(moment))}</p><p><span class="verdict {style}">'
         f'{escape(verdict)}</span></p></div><div class="code">{code}</div></header>\n'
         f"{_section('Vehicle', _rows(_vehicle(told)))}{_section('Terminal', _rows(_terminal(told)))}"
-        f"{_section('Checks', f'<table>{checks}</table>' if checks else '<p>None were made.</p>')}"
+        f"{_section('Checks', checks or '<p>None were made.</p>')}"
         f"{_section('Proof', _rows(_proof(told, seal, report)))}"
         f'<div class="sign"><div>{escape(body["technician"])}, technician</div><div>Customer</div></div>'
         f"<footer><p>Printed by {escape(software)} from record {told.seq} of device {told.device.hex()}; "
         "tbox verify checks the account it stands in.</p></footer></main></body></html>\n"
     )
+
+
+def _verdict(failed: list[tuple[str, str]]) -> tuple[str, str]:
+    """The whole in words, and its colour, from name and words of each check that failed."""
+    bad = [name for name, words in failed if not waits(name, words)]
+    if bad:
+        return f"does not hold: {', '.join(bad)}", "high"
+    later = ", ".join(name for name, _ in failed)
+    return (f"proven; waits for a signal: {later}", "calm") if failed else ("proven", "")
 
 
 def _section(name: str, inside: str) -> str:

@@ -1,5 +1,6 @@
 """From the name of a vehicle map to its table: one that is shipped, a file here, or one that is compiled already."""
 
+import hashlib
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,9 @@ SHIPPED = Path(__file__).resolve().parent.parent / "config" / "vehicles"
 FILE_BYTES_MAX = 1 << 24
 CHILD_S_MAX = 120
 
+_compiled: dict[bytes, Table] = {}
+"""The table that was made last, by the SHA-256 of its name and sources."""
+
 
 def load(path: Path, *, in_child: bool = False) -> Table:
     """The table of a vehicle map (TOML) or of a compiled file; SettingsError names file, line and fix.
@@ -26,8 +30,8 @@ def load(path: Path, *, in_child: bool = False) -> Table:
     raw = _read(found)
     if raw.startswith(HEAD):
         return unpack(raw, str(found))
-    if in_child and _needs_dbc(raw):
-        return _compile_in_child(found)
+    if in_child and (dbcs := _dbcs(raw)):
+        return _compile_once(found, raw, dbcs)
     from agent.compile import compile_map  # noqa: PLC0415  (a terminal with a compiled table never needs it)
 
     return compile_map(found)
@@ -53,13 +57,32 @@ def _read(path: Path) -> bytes:
     return raw
 
 
-def _needs_dbc(raw: bytes) -> bool:
-    """Whether a source of this TOML map is a DBC; a broken map is for the compiler to explain."""
+def _dbcs(raw: bytes) -> list[str]:
+    """What a TOML map names as its DBCs; a broken map is for the compiler to explain."""
     try:
         sources = tomllib.loads(raw.decode()).get("source", [])
     except (ValueError, RecursionError):
-        return False
-    return isinstance(sources, list) and any(isinstance(source, dict) and "dbc" in source for source in sources)
+        return []
+    named = (
+        [one["dbc"] for one in sources if isinstance(one, dict) and "dbc" in one] if isinstance(sources, list) else []
+    )
+    return [str(name) for name in named]
+
+
+def _compile_once(path: Path, raw: bytes, dbcs: list[str]) -> Table:
+    """The same map with the same DBCs is compiled once: a bundle is looked at in several places on its way in."""
+    content = hashlib.sha256(hashlib.sha256(raw).digest() + path.name.encode())
+    for name in dbcs:
+        try:
+            content.update(hashlib.sha256((path.parent / name).read_bytes()).digest())
+        except OSError:
+            return _compile_in_child(path)  # which says what is wrong with it
+    key = content.digest()
+    if key not in _compiled:
+        table = _compile_in_child(path)
+        _compiled.clear()  # a terminal has one map; the table of another is dead weight
+        _compiled[key] = table
+    return _compiled[key]
 
 
 def _compile_in_child(path: Path) -> Table:

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-DESK_NAME = "desk.sock"
+from agent.desk_place import DESK_NAME, address_of
+
 ANSWER_BYTES_MAX = 4 << 20
 ANSWER_S = 10.0
 
@@ -35,12 +35,8 @@ class Desk:
         return answer
 
     async def _exchange(self, line: bytes) -> bytes:
-        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:  # a socket's name has 107 bytes, the folder's may be longer
-            name = f"/proc/self/fd/{folder}/{self._path.name}"
-            reader, writer = await asyncio.open_unix_connection(name, limit=ANSWER_BYTES_MAX)
-        finally:
-            os.close(folder)
+        with address_of(self._path.parent) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=ANSWER_BYTES_MAX)
         try:
             writer.write(line)
             await writer.drain()

@@ -18,6 +18,7 @@ from agent.errors import TboxError
 from agent.service_desk import Desk, DeskError
 from agent.service_door import TOKEN_BYTES, Door, Pin, Session, digits_of
 from agent.service_jobs import Answer, BusyError, Job, Jobs
+from agent.service_papers import Papers
 from agent.service_shelf import Shelf
 
 FLASH = ("flash", "--how", "service")
@@ -45,7 +46,7 @@ class House:
         self.desk, self.shelf = Desk(folder), Shelf(folder)
         self._pin: Pin | None = None
         self._vin: list[str] = []
-        self._watch, self._is_certified = service_state.Watch(), False
+        self._watch, self._papers = service_state.Watch(), Papers(folder)
         self._told: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
             "live": self._live, "state": self._state, "trips": self._trips, "logs": self._logs,
             "pairing": self._pairing,
@@ -147,13 +148,14 @@ class House:
             read, who = {}, {}
         now_s = time.monotonic()
         told = service_state.live(read, who, self._watch.note(now_s, service_state.buses_of(read)))
-        doctor = self.jobs.latest("doctor")
+        doctor, certificate = self._examined(), self._papers.certificate(told["vin"], now_s)
         done = {
-            "checked": doctor is not None and doctor.code == 0,
+            "checked": doctor is not None and service_state.is_sound(doctor.lines),
             "paired": _is_bound(self.folder),
-            "certified": self._is_certified,
+            "certified": certificate is not None,
         }
-        return told | {"way": service_state.way(told, done), "left_s": round(self.door.left_s(now_s))}
+        more = {"certificate": certificate, "left_s": round(self.door.left_s(now_s))}
+        return told | {"way": service_state.way(told, done)} | more
 
     async def _state(self) -> dict[str, Any]:
         """Jobs a page that was loaded anew can go on with."""
@@ -211,24 +213,26 @@ class House:
 
     async def _install(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The install certificate, from the form; the checks are those the page showed last, else they are made now."""
-        words = service_forms.install(asked)
+        before, words = self._papers.certificate(None, time.monotonic()), service_forms.install(asked)
         if isinstance(words, str):
             raise RefusedError(400, words)
         checks = self.shelf.path.with_name("checks.json")
-        job = self.jobs.latest("doctor")
-        if (
-            job is not None
-            and (found := [line["check"] for line in job.lines if "check" in line])
-            and job.code is not None
-        ):
+        job = self._examined()
+        if job is not None and (found := [line["check"] for line in job.lines if "check" in line]):
             checks.write_text(json.dumps({"checks": found}), encoding="utf-8")
             words = [*words, "--checks", str(checks)]
         try:
             told = await self._ask(words, PAPER_S, LIST_BYTES_MAX)
         finally:
             checks.unlink(missing_ok=True)
-        self._is_certified = True
-        return {"words": told.decode("utf-8", "replace").strip().rpartition("\n")[2]}
+        self._papers.forget()
+        made = self._papers.certificate(None, time.monotonic())
+        said = told.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return {"words": said, "certificate": None if made == before else made}
+
+    def _examined(self) -> Job | None:
+        """The doctor's last look, unless another configuration may have come into force since."""
+        return self.jobs.ended("doctor", unless=("flash", "rollback"))
 
     # ---- children ---------------------------------------------------------------------------------------------------
 

@@ -90,6 +90,14 @@ class Jobs:
         """The newest of this name."""
         return next((job for job in reversed(self._jobs.values()) if job.name == name), None)
 
+    def ended(self, name: str, unless: Sequence[str]) -> Job | None:
+        """The newest of this name, once it has ended, unless one of these was started after it."""
+        job = self.latest(name)
+        later = [other for other in map(self.latest, unless) if other is not None]
+        if job is None or job.code is None or any(other.number > job.number for other in later):
+            return None
+        return job
+
     async def start(self, name: str, words: Sequence[str]) -> Job:
         """Start `tbox WORDS`, which says JSON Lines. BusyError: another job runs."""
         if self.running is not None:

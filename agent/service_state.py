@@ -4,7 +4,7 @@ Situations are named as the page's words are: each has a screen of its own with 
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from agent.checkup import is_vin
@@ -23,7 +23,10 @@ BESIDE = ("gnss", "imu", "supply", "camera")
 """Sources that are no bus."""
 
 SHOWN = ("speed", "rpm", "battery", "coolant", "fuel", "throttle", "odometer", "load")
-"""Signals shown first, in this order; of the others those that have a value."""
+"""Signals shown first, in this order, once they were told; of the others those that have a value."""
+
+ALWAYS = ("speed", "rpm")
+"""Shown even where nothing ever told them: somebody looks for them."""
 
 IDENTITY = ("software", "device", "name", "vehicle", "settings", "up_s", "reported")
 """What is told of the box."""
@@ -94,6 +97,12 @@ def way(told: Thing, done: Mapping[str, bool]) -> list[dict[str, Any]]:
     return [{"name": name, "done": known.get(name, False), "place": place} for name, place in WAY]
 
 
+def is_sound(lines: Sequence[Thing]) -> bool:
+    """Whether the doctor, by the lines of his job, found nothing that stands against the installation."""
+    checks = [line["check"] for line in lines if "check" in line]
+    return bool(checks) and not any(check["verdict"] == "FAIL" and check.get("decides", True) for check in checks)
+
+
 def situations(read: Thing, buses: list[dict[str, Any]]) -> Iterator[str]:
     """What is in the way, the gravest first; "ready" where nothing is."""
     found = [name for name, is_so in _faults(read, buses).items() if is_so]
@@ -114,8 +123,8 @@ def vin_of(read: Thing) -> str | None:
 def signals(read: Thing) -> list[dict[str, Any]]:
     """Name, unit and value of what is shown: the usual ones, and whatever else has a value."""
     told = read.get("signals") or {}
-    names = [name for name in SHOWN if name in told]
-    names += [name for name, one in told.items() if name not in names and one["value"] is not None]
+    names = [name for name in SHOWN if name in told and (name in ALWAYS or told[name].get("age_s") is not None)]
+    names += [name for name, one in told.items() if name not in SHOWN and one["value"] is not None]
     return [{"name": name, "unit": told[name]["unit"], "value": told[name]["value"]} for name in names]
 
 
@@ -133,14 +142,14 @@ def _faults(read: Thing, buses: list[dict[str, Any]]) -> dict[str, bool]:
     """Each situation but the good one, and whether it is so."""
     states = {bus["state"] for bus in buses}
     is_heard = "heard" in states
-    may_tell = read.get("engine") is not False and float(read.get("up_s") or 0) >= ASKED_S
+    may_tell = read.get("engine") != "off" and float(read.get("up_s") or 0) >= ASKED_S
     return {
         "no_daemon": not read,
         "no_bus_set": bool(read) and not buses,
         "no_adapter": states == {"gone"},
         "wrong_cable": "errors" in states,
         "no_bus": not is_heard and "silent" in states,
-        "engine_off": is_heard and read.get("engine") is False,
+        "engine_off": is_heard and read.get("engine") == "off",
         "no_vin": is_heard and may_tell and vin_of(read) is None,
         "no_signal": bool(read) and (read.get("link") or {}).get("state") != "up",
     }

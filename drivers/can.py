@@ -22,6 +22,7 @@ from drivers.errors import DeviceError, DriverError
 from drivers.guard import Guard
 from drivers.inbox import Inbox
 from drivers.message import pack
+from drivers.port import hold, release
 from drivers.source import boot_us
 
 if TYPE_CHECKING:
@@ -91,7 +92,12 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
         wanted["bitrate"] = bitrate
     if listen_only:
         wanted |= LISTEN_ONLY.get(interface, {})
-    bus = _open(interface, channel, wanted | dict(options or {}))
+    port = hold(channel) if interface == "slcan" else -1
+    try:
+        bus = _open(interface, channel, wanted | dict(options or {}))
+    except DriverError:
+        release(port)
+        raise
     if filters and len(filters) <= FILTERS_MAX:
         bus.set_filters(cast("list[can.typechecking.CanFilter]", filters))
     if listen_only:
@@ -100,7 +106,7 @@ def open_can(  # noqa: PLR0913 - a bus has that many settings, each by name
         from drivers.socketcan import SocketCan  # noqa: PLC0415 - only Linux with its extension built has it
 
         return SocketCan(bus, channel, number, guard)
-    return ThreadedCan(bus, channel, number, guard)
+    return ThreadedCan(bus, channel, number, guard, port)
 
 
 def _open(interface: str, channel: str, wanted: Mapping[str, Any]) -> can.BusABC:
@@ -127,8 +133,10 @@ def _listed(wanted: Mapping[str, Any]) -> str:
 class ThreadedCan:
     """Any bus that can only be waited on by blocking: a thread waits, stamps at receive and fills a bounded queue."""
 
-    def __init__(self, bus: can.BusABC, name: str, number: int, guard: Guard | None = None) -> None:
+    def __init__(self, bus: can.BusABC, name: str, number: int, guard: Guard | None = None, port: int = -1) -> None:
+        """`port`: what `hold` gave."""
         self.name = name
+        self._port = port
         self._bus = bus
         self._number = number
         self._guard = guard
@@ -177,6 +185,8 @@ class ThreadedCan:
         self._thread.join()
         with suppress(can.CanError, OSError):
             self._bus.shutdown()
+        release(self._port)
+        self._port = -1
         self._inbox.close()
 
     def _listen(self) -> None:

@@ -17,6 +17,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 WAIT_S = 30.0
+LOOK_S = 0.05
+"""Between two looks: a browser that is asked without a pause takes the core from what is waited for."""
+
 CHILD_S = 120.0
 """For what another command of ours does meanwhile, on a busy machine."""
 
@@ -114,6 +117,7 @@ class Browser:
             except (StaleElementReferenceException, NoSuchElementException):
                 pass
             assert time.monotonic() < end_s, f"waited for {what}; there is: {self.text()}"
+            time.sleep(LOOK_S)
 
     def drop(self, zone: WebElement, name: str, content: bytes) -> None:
         """A file of this name, dragged there from a folder."""

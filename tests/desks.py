@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.desk_socket import DESK_NAME
+from agent.desk_place import DESK_NAME
 
 VIN = "WVWZZZ1KZ6W000001"
 SIGNALS = {
@@ -85,7 +85,7 @@ class FakeDesk:
             "errors": round(500 * at_s) if car["errors"] else 0, "losses": 0, "failures": 0, "bitrate": 500_000, "silent": None,
         }  # fmt: skip
         return {
-            "boot": 3, "up_s": 100.0, "trip": 7, "engine": car["engine"],
+            "boot": 3, "up_s": 100.0, "trip": 7, "engine": "on" if car["engine"] else "off",
             "signals": {name: {"unit": unit, "vss": None, "value": values[name] if heard else None, "age_s": 0.1} for name, unit in SIGNALS.items()},
             "gnss": {"is_there": True, "sats": 11.0, "hdop": 0.9}, "imu": {"is_there": True, "is_mounted": True},
             "sources": {"can0": can0, "gnss": {"is_there": True}} if car["set"] else {},

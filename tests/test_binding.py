@@ -264,6 +264,16 @@ def test_a_binding_taken_just_before_the_power_went_is_told_after(state: Path) -
     box.outbox.close()
 
 
+def test_a_binding_that_was_delivered_is_not_told_again(state: Path) -> None:
+    pairing.accept(settings_of(state), coded(state), NOON_US)
+    box = Terminal(state)
+    assert box.turn() == ["bound"]
+    box.outbox.confirm_ranges([(0, box.outbox.tail().next_seq - 1)])
+    box = box.again()
+    assert box.turn() == []
+    box.outbox.close()
+
+
 def test_a_file_that_cannot_be_read_leaves_the_binding_as_it_is(state: Path) -> None:
     pairing.accept(settings_of(state), coded(state), NOON_US)
     box = Terminal(state)

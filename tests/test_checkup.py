@@ -1,13 +1,17 @@
 """Each check of `tbox doctor`, by itself: a row where it passes, one where it fails with its fix, at the edge."""
 
 import math
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from agent import checkup, checkup_terminal
+from agent.broker import explain_failure, explain_refusal
 from agent.certificate import CertificateError, ends_in, not_after
 from agent.checkup import Check
 from agent.clock import Reading
@@ -247,3 +251,27 @@ def test_a_damaged_certificate_is_told_whatever_is_cut_off() -> None:
             not_after(whole[:length])
     with pytest.raises(CertificateError):
         not_after(certificate(b"no date at all"))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (socket.gaierror(-3, "Temporary failure in name resolution"), True),
+        (ConnectionRefusedError(), True),
+        (TimeoutError(), True),
+        (OSError(101, "Network is unreachable"), True),
+        (ConnectionResetError(), False),
+    ],
+)
+def test_a_broker_that_is_not_reached_waits_for_a_signal_and_one_that_refuses_does_not(
+    error: OSError, expected: bool
+) -> None:
+    check = checkup_terminal.check_broker(Trip("b:8883", failure=explain_failure("b:8883", error).reason))
+    assert checkup.waits(check.name, check.words) == expected
+
+
+@pytest.mark.parametrize("code", [0x86, 0x87, 0x8A])
+def test_a_refusal_of_the_broker_is_none_of_the_signal(code: int) -> None:
+    refusal = explain_refusal("b:8883", ReasonCode(PacketTypes.CONNACK, identifier=code))
+    assert not checkup.waits("broker", refusal.reason)
+    assert [checkup.waits(name, "anything") for name in ("clock", "receipt", "store")] == [True, True, False]

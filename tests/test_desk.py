@@ -17,7 +17,8 @@ import pytest
 from agent import app, asking_desk, awake, clock
 from agent.codec import decode
 from agent.desk import FIND_S_MAX, WAITING_MAX, WORDS, DeskError, Ticket, checked
-from agent.desk_socket import CLIENTS_MAX, DESK_NAME, IDLE_US, LINE_BYTES_MAX, DeskSocket, address_of
+from agent.desk_place import DESK_NAME, address_of
+from agent.desk_socket import CLIENTS_MAX, IDLE_US, LINE_BYTES_MAX, DeskSocket
 from agent.errors import DeviceAbsentError, InputError
 from agent.gauges import Gauges
 from agent.maps import load

@@ -19,6 +19,7 @@ from agent.maps import load
 from agent.outbox import Outbox
 from agent.recordfile import read_pile
 from agent.requests import REQUEST_BYTES_MAX, RequestError, compose, parse
+from agent.service_papers import LOOK_S, Papers
 from agent.settings import Device, Mqtt, Settings
 from agent.store import STORE_NAME
 from tests.clerks import Office
@@ -26,7 +27,8 @@ from tests.clerks import Office
 VIN, OTHER_VIN = "WDB9066331S123456", "1HGCM82633A004352"
 BUNDLE = {"document": "", "bundle": "acme-vans", "version": 12, "content": "00", "state": "running"}
 RUNS = Facts("tbox 0.1.0", "5e77195", "van", BUNDLE, calibrated=True, binding="b-1")
-CHECKS = (("can0", "PASS", "1,200 frames/s"), ("broker", "FAIL", "no answer"), ("camera", "SKIP", "none is set"))
+AWAY = "b:8883 does not answer"
+CHECKS = (("can0", "PASS", "1,200 frames/s"), ("broker", "FAIL", AWAY), ("camera", "SKIP", "none is set"))
 SAID = Install(technician="A. Ng", plate="B-TB 42", checks=CHECKS, photos=(("front.jpg", "ab" * 32),))
 
 
@@ -191,6 +193,33 @@ def test_without_a_daemon_the_request_waits_for_the_next(yard: Path, capsys: pyt
     assert (record.body["odometer_m"], record.body["odometer_source"]) == (84_500, "by_hand")
 
 
+def test_a_certificate_that_was_delivered_is_still_here_to_be_printed_and_shown(yard: Path) -> None:
+    seq, path = certified(yard), yard / "state" / STORE_NAME
+    outbox = Outbox.open(path, 64_000_000, "b")
+    outbox.confirm_ranges([(0, seq + 1)])
+    outbox.close()
+    assert main(["install", "certificate", "-o", "page.html", "--config", "m.toml"]) == 0
+    papers = Papers(path.parent)
+    (told,) = {json.dumps(papers.certificate(vin, 1.0)) for vin in (None, OTHER_VIN)}
+    shown = json.loads(told)
+    assert (shown["number"], shown["plate"], shown["odometer_m"], shown["vin"]) == (seq, "B-TB<42", 84_500, "")
+
+
+def test_a_certificate_of_another_car_is_not_this_ones(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    papers = Papers(tmp_path)
+    assert papers.certificate(None, 0.0) is None
+    office.facts = replace(RUNS, vins=(VIN,))
+    office.ask(SAID)
+    assert papers.certificate(VIN, LOOK_S - 0.1) is None, "it is looked at seldom"
+    assert [papers.certificate(vin, LOOK_S) is not None for vin in (VIN, None, OTHER_VIN)] == [True, True, False]
+    papers.forget()
+    office.facts = replace(RUNS, vins=(OTHER_VIN,))
+    office.ask(SAID)
+    assert papers.certificate(OTHER_VIN, LOOK_S) is not None
+    office.close()
+
+
 def test_the_certificate_prints_as_a_page_with_its_proof(yard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seq = certified(yard)
     assert main(["install", "certificate", "-o", "page.html", "--config", "m.toml"]) == 0
@@ -198,11 +227,31 @@ def test_the_certificate_prints_as_a_page_with_its_proof(yard: Path, capsys: pyt
     page = (yard / "page.html").read_text()
     record = next(one for one in read_pile(yard / "state" / STORE_NAME).records if one.seq == seq)
     for words in (
-        "Installation B-TB&lt;42", "does not hold: broker", ".code *{vector-effect:none}", '84 km <span class="hand">(entered by hand)</span>', "Ng, technician",
-        record.hash.hex(), "holds, and this record is sealed", "acme-vans 12, running", "<svg", "no answer", "b-1",
+        "Installation B-TB&lt;42", "proven; waits for a signal: broker", ".code *{vector-effect:none}", '84 km <span class="hand">(entered by hand)</span>', "Ng, technician",
+        record.hash.hex(), "holds, and this record is sealed", "acme-vans 12, running", "<svg", "does not answer", "b-1",
     ):  # fmt: skip
         assert words in page, words
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        pytest.param({}, "proven", id="nothing failed"),
+        pytest.param({"broker": AWAY, "clock": "nobody"}, "proven; waits for a signal: broker, clock", id="in a hall"),
+        pytest.param({"VIN": "X is none", "broker": AWAY}, "does not hold: VIN", id="the car is not the one"),
+        pytest.param({"broker": "b:1 refused user name or password"}, "does not hold: broker", id="a wrong password"),
+    ],
+)
+def test_only_what_a_signal_does_not_mend_stands_against_an_installation(
+    yard: Path, failed: dict[str, str], told: str
+) -> None:
+    checks = [{"name": name, "verdict": "FAIL", "words": words} for name, words in failed.items()]
+    checks.append({"name": "store", "verdict": "PASS", "words": "yes"})
+    (yard / "doctor.json").write_text(json.dumps({"checks": checks}))
+    certified(yard)
+    assert main(["install", "certificate", "-o", "page.html", "--config", "m.toml"]) == 0
+    assert f">{told}</span>" in (yard / "page.html").read_text()
 
 
 @pytest.mark.parametrize(

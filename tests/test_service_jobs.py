@@ -54,6 +54,19 @@ def test_a_job_says_objects_and_what_is_none_is_text() -> None:
     assert job.told(3) == {"job": 1, "name": "doctor", "lines": job.lines[3:], "next": 5, "code": 0, "error": ""}
 
 
+def test_what_was_found_before_another_configuration_came_is_old() -> None:
+    async def talk(jobs: Jobs) -> list[bool]:
+        known = [jobs.ended("doctor", unless=("flash",)) is not None]
+        for name in ("doctor", "judge", "flash", "doctor"):
+            job = await jobs.start(name, ())
+            known.append(jobs.ended("doctor", unless=("flash",)) is not None)
+            await until(lambda job=job: job.code is not None)  # type: ignore[misc]
+            known.append(jobs.ended("doctor", unless=("flash",)) is not None)
+        return known
+
+    assert run(talk, LINES) == [False, False, True, True, True, False, False, False, True]
+
+
 def test_why_a_job_failed_is_its_last_word() -> None:
     job = run(ended, FAILS)
     assert (job.code, job.error) == (78, "x.toml:3: wrong")

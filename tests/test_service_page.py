@@ -17,12 +17,6 @@ from tests.service_pages import Shown, shown
 from tests.yards import OTHER_VIN, Yard, van
 
 PLACES = ("live", "check", "flash", "trips", "papers", "logs")
-DROP = """
-const [zone, name, content] = arguments;
-const carried = new DataTransfer();
-carried.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], name));
-zone.dispatchEvent(new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true}));
-"""
 SMALL = """
 return [...document.querySelectorAll("a, button, summary, input:not([type=file]):not([type=checkbox])")]
   .filter((one) => one.offsetParent && one.id !== "skip" && one.getBoundingClientRect().height < 44)
@@ -233,7 +227,7 @@ def test_a_bad_bundle_is_refused_with_the_reason(
     go(inside, "flash")
     zone = inside.see(".drop")
     raw = make()
-    inside.driver.execute_script(DROP, zone, "bad.tbx", base64.b64encode(raw).decode())
+    inside.drop(zone, "bad.tbx", raw)
     inside.see(".state.bad", words, CHILD_S)
     inside.see(".state.bad", "Refused: nothing was changed")
     assert [words for words in ("To mend later", "brought.tbx") if words in inside.text()] == []
@@ -350,6 +344,23 @@ def test_the_other_language_is_one_touch_away_and_stays(inside: Browser, page: S
     inside.see(".chip", "一切正常")
     go(inside, "check")
     inside.see("main h1", "安装是否合格")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param("12, the highest that proved itself here is none", "12，本终端已验证的最高版本为 无", id="not the shorter"),  # noqa: RUF001  (as Chinese has it)
+        pytest.param("KZ is none", "KZ 不是有效的车架号", id="the shorter"),
+        pytest.param("97 frames/s, 2 % of 500000 bit/s, as tbox run hears it", "97 帧/秒，占 500000 bit/s 的 2 %，由 tbox run 收到", id="parts"),  # noqa: RUF001  (the same)
+        pytest.param("nobody translated this", "nobody translated this", id="unknown"),
+    ],
+)  # fmt: skip
+def test_of_two_sentences_that_fit_the_one_that_says_more_is_taken(
+    inside: Browser, page: Shown, words: str, said: str
+) -> None:
+    speak(inside, page, "zh")
+    script = "const [words, done] = arguments; import('/static/words.js').then((room) => done(room.phrase(words)));"
+    assert inside.driver.execute_async_script(script, words) == said
 
 
 def test_a_page_loaded_anew_is_still_in_and_keeps_no_secret(inside: Browser, page: Shown) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from agent import (
     archive,
+    beside,
     bundle,
     checkup,
     checkup_terminal,
     compatible,
     contents,
+    doctor,
     document,
     flash,
     flash_check,
@@ -103,7 +105,11 @@ def test_each_step_of_the_way_has_its_name_and_place() -> None:
 def sentences(module: ModuleType) -> Iterator[str]:
     """What the checks of a module say, with a 7 where a value goes."""
     for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("passed", "failed", "skipped"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in (
+            "passed",
+            "failed",
+            "skipped",
+        ):
             told: list[ast.expr] = node.args[1:]
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("words", "fix", "sky"):
             told = [node.value]
@@ -128,6 +134,6 @@ def translated(sentence: str) -> bool:
     return all(is_known(one) or not re.search("[a-z]{4}", one) for one in ones)
 
 
-@pytest.mark.parametrize("module", [checkup, checkup_terminal, flash_check])
+@pytest.mark.parametrize("module", [beside, checkup, checkup_terminal, doctor, flash_check])
 def test_what_the_checks_say_is_said_in_chinese_too(module: ModuleType) -> None:
     assert [sentence for sentence in sentences(module) if not translated(sentence)] == []

@@ -11,6 +11,7 @@ import can
 import pytest
 
 from drivers.can import open_can
+from drivers.errors import DeviceError
 from drivers.guard import Guard
 from drivers.rack import Rack
 from hil.wire import Adapter
@@ -88,4 +89,17 @@ def test_what_the_guard_refuses_is_never_written_to_the_adapter(tmp_path: Path) 
         sent = adapter.recv(0.05)
     assert (sent.arbitration_id, bytes(sent.data)) == (0x7DF, b"\x02\x01\x0d" + bytes(5))
     source.close()
+    adapter.shutdown()
+
+
+def test_a_port_that_somebody_reads_is_not_set_up_anew_by_another(tmp_path: Path) -> None:
+    link = tmp_path / "port"
+    adapter, rack = Adapter(link), open_rack(link)
+    assert heard(rack, adapter, bool)
+    with pytest.raises(DeviceError, match="another process has it open, tbox run perhaps"):
+        open_can("slcan", str(link), number=2, bitrate=250_000, options=OPTIONS)
+    assert heard(rack, adapter, lambda found: len(found) > 3)
+    assert rack.counters()["slcan"]["losses"] == 0
+    rack.close()
+    open_can("slcan", str(link), number=2, options=OPTIONS).close()
     adapter.shutdown()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from agent._core import ffi, lib
 from agent.errors import SettingsError, StorageError
 from agent.vehicle import OBD_FILTERS, PLAIN, Message, Table
 from drivers.batch import EXTENDED, SIGNALS
+from tests import yards
 
 SHIPPED = sorted(path.name for path in maps.SHIPPED.glob("*.toml"))
 MAP = '[[source]]\nobd = true\n[signal.speed]\npid = "0D"\n'
@@ -130,6 +132,22 @@ def test_a_running_terminal_never_loads_cantools(name: str) -> None:
 
 def test_a_map_compiled_apart_is_the_same() -> None:
     assert maps.load(Path("rav4.toml"), in_child=True) == table()
+
+
+def test_a_map_is_compiled_apart_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Mock(wraps=subprocess.run)
+    monkeypatch.setattr("agent.maps.subprocess.run", spy)
+    for folder in (tmp_path / "staged", tmp_path / "slot"):
+        folder.mkdir()
+        (folder / "van.toml").write_text(yards.MAP)
+        (folder / "van.dbc").write_text(yards.DBC)
+    made = [maps.load(tmp_path / folder / "van.toml", in_child=True) for folder in ("staged", "slot", "slot")]
+    assert (made[0] == made[1] == made[2], spy.call_count) == (True, 1)
+    (tmp_path / "slot" / "van.dbc").write_text(yards.DBC.replace("(0.01,0)", "(0.02,0)"))
+    assert maps.load(tmp_path / "slot" / "van.toml", in_child=True) != made[0]
+    (tmp_path / "slot" / "van.toml").write_text(yards.MAP.replace("Van", "Bus"))
+    assert maps.load(tmp_path / "slot" / "van.toml", in_child=True).name == "Bus"
+    assert spy.call_count == 3
 
 
 def test_an_error_of_the_compiler_apart_is_told_as_its_own(tmp_path: Path) -> None:

@@ -20,12 +20,14 @@ export function show(view) {
   if (!running && !end) resume();
 }
 
+/** What fails, but not because of this: a broker out of reach, a clock nobody sets here. */
+const isLater = (check) => check.verdict === "FAIL" && check.decides === false;
+
 /** A check as a row of a list. */
 export function row(check) {
-  const isLater = check.verdict === "FAIL" && check.decides === false;
-  const colour = isLater ? "note" : COLOURS[check.verdict] ?? "none";
+  const colour = isLater(check) ? "note" : COLOURS[check.verdict] ?? "none";
   return h("li", { class: `verdict-${check.verdict}` }, h("span", { class: `chip ${colour}` }, icon(colour)),
-    h("div", {}, h("p", {}, h("span", { class: `word ${colour}` }, t(isLater ? "verdict.later" : `verdict.${check.verdict}`)), h("strong", {}, named(check.name))),
+    h("div", {}, h("p", {}, h("span", { class: `word ${colour}` }, t(isLater(check) ? "verdict.later" : `verdict.${check.verdict}`)), h("strong", {}, named(check.name))),
       h("p", { class: "soft" }, phrase(check.words)),
       check.fix ? h("p", { class: "fix" }, h("strong", {}, t("check.fix")), " ", phrase(check.fix)) : null));
 }
@@ -84,13 +86,17 @@ function draw() {
 }
 
 /** What fails first. */
-const sorted = () => ["FAIL", "PASS", "SKIP"].flatMap((verdict) => checks.filter((check) => check.verdict === verdict));
+const sorted = () => ["FAIL", "PASS", "SKIP"].flatMap((verdict) => checks.filter((check) => check.verdict === verdict))
+  .sort((one, other) => isBad(other) - isBad(one));
+
+const isBad = (check) => check.verdict === "FAIL" && !isLater(check);
 
 const count = (verdict) => checks.filter((check) => check.verdict === verdict).length;
 
-const summary = () => t("check.summary", count("PASS"), count("FAIL"), count("SKIP"));
+const summary = () => t("check.summary", count("PASS"), checks.filter(isBad).length, checks.filter(isLater).length, count("SKIP"));
 
 function verdict() {
   if (end.problem) return state("bad", end.problem);
-  return state(count("FAIL") ? "bad" : "good", t(count("FAIL") ? "check.bad" : "check.good"), h("p", {}, summary()));
+  const [colour, title] = checks.some(isBad) ? ["bad", "check.bad"] : checks.some(isLater) ? ["note", "check.later"] : ["good", "check.good"];
+  return state(colour, t(title), h("p", {}, summary()));
 }

@@ -4,12 +4,14 @@ import { act, bring, tell } from "./api.js";
 import { row } from "./check.js";
 import { busy, fill, h, icon, say, state } from "./dom.js";
 import { watch, stop } from "./jobs.js";
+import { keep } from "./live.js";
 import { reason } from "./main.js";
 import { has, phrase, t } from "./words.js";
 
 const BYTES_MAX = 4 << 20;
 const GOOD = ["running", "unchanged", "would_run", "rolled_back"];
 let slot = null;
+let force = null;
 let now = fresh();
 let heardVin = "";
 let typedVin = "";
@@ -20,12 +22,21 @@ function fresh() {
 
 export function show(view, newest) {
   slot = h("div", { id: "flashing" });
-  heardVin = newest?.vin ?? "";
+  force = h("div", {});
   fill(view, h("h1", { tabindex: -1 }, t("flash.title")), h("p", { class: "lead" }, t("flash.lead")), slot,
-    h("h2", {}, t("flash.now")), h("div", { class: "card" }, inForce(newest?.who?.reported), h("div", { class: "hands" },
+    h("h2", {}, t("flash.now")), h("div", { class: "card", id: "force" }, force, h("div", { class: "hands" },
       h("button", { type: "button", id: "rollback", onclick: askRollback }, icon("back"), t("flash.rollback")))));
+  update(view, newest);
   draw();
   if (now.phase === "choose") resume();
+}
+
+/** What is in force changes under the page; a car tells its VIN when its engine runs. */
+export function update(_view, newest) {
+  const before = heardVin;
+  heardVin = newest?.vin ?? "";
+  keep(force, newest?.who?.reported, () => inForce(newest?.who?.reported));
+  if (heardVin !== before && now.phase === "choose") draw();
 }
 
 function inForce(reported) {
@@ -182,7 +193,7 @@ function difference() {
     h("ul", { class: "list plain" }, now.changes.map((change) => h("li", {}, h("p", {}, h("strong", { class: "code" }, change.name)),
       h("p", { class: "change" }, h("del", {}, h("span", { class: "unseen" }, `${t("flash.old")} `), change.old), icon("on"),
         h("ins", {}, h("span", { class: "unseen" }, `${t("flash.new")} `), change.new), change.unit ? h("span", { class: "soft" }, change.unit) : null),
-      h("p", { class: "soft small" }, `${change.old_origin} → ${change.new_origin}`)))));
+      h("p", { class: "soft small" }, `${phrase(change.old_origin)} → ${phrase(change.new_origin)}`)))));
 }
 
 function list() {

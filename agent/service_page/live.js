@@ -4,7 +4,7 @@ import { chip, figure, fill, h, icon, spark, state } from "./dom.js";
 import { has, spoken, t } from "./words.js";
 
 const KEPT = 60;
-const SHOWN = { "m/s": [3.6, "km/h", 0], m: [0.001, "km", 1], "1/min": [1, "1/min", 0], V: [1, "V", 1], degC: [1, "°C", 0],
+const SHOWN = { "m/s": [3.6, "km/h", 0], m: [0.001, "km", 0], "1/min": [1, "1/min", 0], V: [1, "V", 1], degC: [1, "°C", 0],
   "%": [1, "%", 0], "m/s2": [1, "m/s²", 2], "rad/s": [57.29578, "°/s", 1], deg: [1, "°", 0] };
 const past = new Map();
 const drawn = new WeakMap();
@@ -100,9 +100,9 @@ function box({ who, vin, link, gnss }) {
   const sats = gnss?.is_there === null || gnss?.is_there === undefined ? t("gnss.none")
     : gnss.is_there ? `${figure(gnss.sats)} ${t("gnss.sats")}` : t("gnss.gone");
   return h("dl", { class: "facts card" },
-    fact(t("box.vin"), vin ?? t("box.vin.none")), fact(t("box.map"), who.vehicle ?? "–"),
-    fact(t("box.link"), link ? h("span", {}, chip(link.state === "up" ? "good" : "note", t(`link.${link.state}`)), " ",
-      t("box.waiting", figure(link.waiting))) : "–"),
+    fact(t("box.vin"), vin ? h("span", { class: "id" }, vin) : t("box.vin.none")), fact(t("box.map"), who.vehicle ?? "–"),
+    fact(t("box.link"), link ? [h("div", {}, chip(link.state === "up" ? "good" : "note", t(`link.${link.state}`))),
+      h("div", { class: "soft small" }, t("box.waiting", figure(link.waiting)))] : "–"),
     fact(t("box.gnss"), sats), fact(t("box.device"), who.name || who.device || "–"), fact(t("box.software"), who.software ?? "–"));
 }
 

@@ -3,7 +3,7 @@
 import { tell } from "./api.js";
 import { busy, fill, h, icon, state } from "./dom.js";
 import { goOut, reason } from "./main.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 let slot = null;
 
@@ -22,12 +22,16 @@ async function look() {
       h("button", { type: "button", class: "go", onclick: () => save(diag) }, icon("flash"), t("logs.save")),
       h("button", { type: "button", onclick: look }, t("logs.again"))),
     h("h2", {}, t("logs.words")), text((log ?? []).join("\n") || t("logs.silent"), t("logs.words")),
-    ...Object.entries(rest).map(([name, told]) => h("details", {}, h("summary", { class: "button wide" }, name),
-      text(JSON.stringify(told, null, 1), name))));
+    ...Object.entries(rest).filter(([, told]) => told?.length !== 0).map(part));
     for (const shown of slot.querySelectorAll("pre")) shown.scrollTop = shown.scrollHeight;
   } catch (why) {
     fill(slot, state("note", t("logs.none"), h("p", {}, reason(why))));
   }
+}
+
+function part([name, told]) {
+  const title = has(`part.${name}`) ? t(`part.${name}`) : name;
+  return h("details", {}, h("summary", { class: "button wide" }, title), text(JSON.stringify(told, null, 1), title));
 }
 
 const text = (words, label) => h("pre", { tabindex: 0, role: "region", "aria-label": label }, words);

@@ -2,7 +2,7 @@
 
 import { enter, leave, onLost, presence, act, tell } from "./api.js";
 import { chip, fill, h, icon, say, state } from "./dom.js";
-import { LANGUAGES, has, load, speak, spoken, t } from "./words.js";
+import { LANGUAGES, has, load, phrase, speak, spoken, t } from "./words.js";
 import * as live from "./live.js";
 import * as check from "./check.js";
 import * as flash from "./flash.js";
@@ -26,7 +26,7 @@ let place = "";
 export function reason(why) {
   const name = why.word ?? "error.ours";
   const words = t(has(name) ? name : "error.ours", why.more?.left, Math.ceil(why.more?.wait_s ?? 0));
-  return why.more?.text ? `${words} ${why.more.text}` : words;
+  return why.more?.text ? `${words} ${phrase(why.more.text)}` : words;
 }
 
 function drawTop() {

@@ -11,7 +11,7 @@ export const LANGUAGES = { en: "English", zh: "简体中文" };
 export async function load() {
   const told = await (await fetch("/static/words.json")).json();
   table = told.words;
-  phrases = told.phrases.map(([en, zh]) => ({ pattern: pattern(en), zh }));
+  phrases = [...told.phrases].sort(([one], [other]) => said(other) - said(one)).map(([en, zh]) => ({ pattern: pattern(en), zh }));
   const chosen = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
   speak(chosen in LANGUAGES ? chosen : "en");
 }
@@ -49,6 +49,9 @@ function translated(words) {
   }
   return null;
 }
+
+/** How much a phrase says itself: of two that fit, the one with the smaller holes is meant. */
+const said = (en) => en.replace(/\{\d\}/g, "").length;
 
 function pattern(en) {
   const parts = en.split(/\{\d\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
