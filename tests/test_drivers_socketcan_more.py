@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers._socketcan import lib
 from drivers.batch import INPUT_BYTES
 from drivers.guard import Guard
 from drivers.socketcan import SocketCan
@@ -52,6 +53,11 @@ def test_a_frame_is_sent_where_the_kernel_takes_it(is_there: bool, wanted: tuple
         assert theirs.recv(100) == CLASSIC.pack(0x7DF, 8, 0, request)
         theirs.close()
     source.close()
+
+
+@pytest.mark.parametrize(("age_ns", "wanted_ns"), [(1, 99), (0, 100), (-1, 100)])
+def test_a_frame_is_as_old_as_its_stamp_to_the_nanosecond(age_ns: int, wanted_ns: int) -> None:
+    assert lib.tbox_can_boot_ns(1000, 1000 + age_ns, 100, 80) == wanted_ns
 
 
 # ---- a controller that stamps ----------------------------------------------------------------------------------------
@@ -98,3 +104,7 @@ def test_a_controllers_clock_takes_no_frame_back_before_another(controller: Path
 def test_the_wall_clock_is_compared_with_the_middle_of_two_looks_at_the_boot_clock(controller: Path) -> None:
     """One look as a read begins, one before and one after the wall clock."""
     assert read(controller, 0) == ([2500], 0)
+
+
+def test_what_is_as_long_as_stamps_and_something_else_is_no_stamp(controller: Path) -> None:
+    assert [read(controller, told_ns)[1] for told_ns in (50_000_000_000, -50_000_000_000)] == [1, 0]

@@ -31,3 +31,10 @@ def test_another_output_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     assert heard[0] == heard[1]
     assert heard[0].given == heard[2].given
     assert heard[0].told != heard[2].told
+
+
+def test_a_drive_that_was_skipped_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = Ear(monkeypatch)
+    assert not ear.has_heard
+    core().feed(value(0, "fuel", 10.0))
+    assert ear.has_heard

@@ -20,7 +20,8 @@ int clock_gettime(clockid_t clock, struct timespec *time)
     return 0;
 }
 
-/* Frames as from a controller whose stamp is what the first eight bytes of their data say, in ns, 0: none; the kernel's is now. */
+/* Frames as from a controller whose stamp is what the first eight bytes of their data say, in ns, 0: none; the kernel's is now.
+ * Less than 0: what is beside the frame is as long as stamps, and something else. */
 int recvmmsg(int fd, struct mmsghdr *headers, unsigned int room, int flags, struct timespec *wait)
 {
     const int count = (int)syscall(SYS_recvmmsg, fd, headers, room, flags, wait);
@@ -40,7 +41,7 @@ int recvmmsg(int fd, struct mmsghdr *headers, unsigned int room, int flags, stru
         struct cmsghdr *const part = CMSG_FIRSTHDR(header);
         part->cmsg_len = CMSG_LEN(sizeof stamps);
         part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_TIMESTAMPING;
+        part->cmsg_type = told_ns > 0 ? SCM_TIMESTAMPING : SCM_RIGHTS;
         memcpy(CMSG_DATA(part), stamps, sizeof stamps);
     }
     return count;

@@ -91,6 +91,11 @@ class Ear:
         self._told.update("\n".join(map(repr, outputs)).encode())
         return outputs
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether there was a core at all."""
+        return bool(self._cores)
+
     def hashes(self) -> Hashes:
         """So far, with what the cores know and have counted by now."""
         told = self._told.copy()
@@ -112,6 +117,8 @@ def as_told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if path:
         with Path(path).open("a") as file:
             file.write(f"{heard.given} {heard.told} {test}\n")
+        return
+    if not ear.has_heard:  # what it drives is not on this machine: it was skipped
         return
     is_given = heard.given == wanted()[test].given
     assert is_given or not is_drawn_alike(), "the drive is another one, and is compared with nothing: `make golden`"
