@@ -61,7 +61,7 @@ class Crash(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     enabled: Annotated[bool, Meta(description="judge by this rule")] = True
     threshold_mps2: Annotated[float, span(1, 2000, "m/s²", "horizontal specific force that triggers")] = 19.61
-    hold_s: Annotated[float, span(0, 1, "s", "held at least this long, and 2 samples")] = 0.008
+    hold_s: Annotated[float, span(0, 0.1, "s", "held at least this long, and 2 samples")] = 0.008
     delta_v_mps: Annotated[float, span(0.1, 50, "m/s", "velocity change within 150 ms that confirms")] = 2.22
     confirm_s: Annotated[float, span(0.2, 60, "s", "time in which something must confirm")] = 10.0
     medium_mps: Annotated[float, span(0, 100, "m/s", "velocity change from which severity is medium")] = 4.17

@@ -72,7 +72,6 @@ static bool fit_pair(const speed_t *self, slope_t *out)
         .half_us = span_us / 2,
         .span_us = span_us,
         .mps2 = mps2,
-        .mps = (a->mps + b->mps) / 2.0,
         .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), self->quantum_mps / (sqrt(6.0) * in_seconds(span_us))),
     };
     return true;
@@ -101,7 +100,6 @@ static bool fit_many(const speed_t *self, uint32_t count, slope_t *out)
         .t_us = newest_us + (int64_t)(1e6 * sum_t / n),
         .span_us = span_us,
         .mps2 = mps2,
-        .mps = sum_v / n,
         .sigma_mps2 = sigma_of(self, mps2, in_seconds(span_us), larger(self->quantum_mps / sqrt(12.0), self->noise_mps) / sqrt(spread)),
     };
     return true;

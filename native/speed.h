@@ -26,7 +26,6 @@ typedef struct {
     int64_t half_us; /* two points: half their distance; a longer fit: 0 */
     int64_t span_us;
     double mps2;
-    double mps;      /* the speed at its middle */
     double sigma_mps2; /* what the quantum alone makes uncertain */
 } slope_t;
 
