@@ -8,7 +8,7 @@ the order of the keys' ids, each key once.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
@@ -137,8 +137,8 @@ def time_us(told: str | None, what: str) -> int | None:
 
 
 def told_time(utc_us: int) -> str:
-    """The text of a time, whole seconds."""
-    return datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime(_TIME)
+    """The text of a time, whole seconds. Added up, since a C library may end in 2038 (32-bit ARM)."""
+    return (_EPOCH + timedelta(seconds=utc_us // 1_000_000)).strftime(_TIME)
 
 
 def _is_plain(told: object) -> bool:

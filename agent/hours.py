@@ -1,8 +1,10 @@
 """Which hour of the local day a moment lies in. Pure, but for the time zone data of the system."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 QUARTER_US = 900_000_000
 """Every time zone in use is ahead of UTC by whole quarters of an hour."""
@@ -37,8 +39,13 @@ class Hours:
         quarter = utc_us // QUARTER_US
         if quarter != self._quarter:
             self._quarter = quarter
-            self._hour = datetime.fromtimestamp(quarter * 900, self._zone).hour
+            self._hour = local_time(quarter * QUARTER_US, self._zone).hour
         return self._hour
+
+
+def local_time(utc_us: int, zone: tzinfo) -> datetime:
+    """A moment in UTC as the clock on the wall there. Added up, since a C library may end in 2038 (32-bit ARM)."""
+    return (EPOCH + timedelta(microseconds=utc_us)).astimezone(zone)
 
 
 def zone(timezone: str) -> tzinfo:

@@ -2,8 +2,9 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
+from agent.hours import local_time
 from agent.settings_notice import Notice as NoticeSettings
 from agent.settings_notice import Severity
 
@@ -78,7 +79,7 @@ class Notice:
 
 def minute_of(utc_us: int, zone: tzinfo) -> int:
     """The minute of the local day a moment lies in."""
-    local = datetime.fromtimestamp(utc_us / 1e6, zone)
+    local = local_time(utc_us, zone)
     return local.hour * 60 + local.minute
 
 

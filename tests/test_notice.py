@@ -110,7 +110,12 @@ def test_quiet_hours_keep_all_but_the_severe(hours: tuple[str, str], minute: int
 
 @pytest.mark.parametrize(
     ("utc", "minute"),
-    [("2026-07-01T20:00", 22 * 60), ("2026-12-01T20:00", 21 * 60), ("2026-12-01T23:30", 30)],
+    [
+        ("2026-07-01T20:00", 22 * 60),
+        ("2026-12-01T20:00", 21 * 60),
+        ("2026-12-01T23:30", 30),
+        ("2040-07-01T20:00", 22 * 60),
+    ],
 )
 def test_the_local_minute_knows_summer_time(utc: str, minute: int) -> None:
     utc_us = round(datetime.fromisoformat(f"{utc}+00:00").timestamp() * 1e6)
