@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from drivers._socketcan import lib
-from drivers.batch import INPUT_BYTES
+from drivers._socketcan import ffi, lib
+from drivers.batch import ERROR, EXTENDED, INPUT_BYTES
 from drivers.guard import Guard
 from drivers.socketcan import SocketCan
 from tests.native.build import WARNINGS
+from tests.packed import frames
 from tests.test_drivers_socketcan import CLASSIC, reader, udp_pair
 from tests.wires import Wire
 
@@ -53,6 +54,32 @@ def test_a_frame_is_sent_where_the_kernel_takes_it(is_there: bool, wanted: tuple
         assert theirs.recv(100) == CLASSIC.pack(0x7DF, 8, 0, request)
         theirs.close()
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [(0x1123, (0x123, 0)), (0x80001123, (0x1123 | EXTENDED, 0)), (0x20001004, (0x1004, ERROR))],
+    ids=["11 bits", "29 bits", "classes of errors"],
+)
+def test_an_identifier_has_as_many_bits_as_its_flags_say(told: int, wanted: tuple[int, int]) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    source = reader(ours)
+    theirs.send(CLASSIC.pack(told, 0, 0, b""))
+    assert [(one[2], one[4]) for one in frames(source.read())] == [wanted]
+    theirs.close()
+    source.close()
+
+
+def test_a_reader_begins_with_nothing_of_what_was_in_its_memory() -> None:
+    state = ffi.new("tbox_can_t *")
+    memory = ffi.buffer(state)
+    memory[:] = b"\xa5" * len(memory)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        lib.tbox_can_init(state, ours.fileno(), 0)
+    names = ("frames", "dropped", "overruns", "errors", "unstamped", "hardware_stamped", "sent", "unsent", "overflow")
+    assert {name: getattr(state, name) for name in names} == dict.fromkeys(names, 0)
+    assert (state.hardware_ns, state.hardware_known) == (0, False)
 
 
 @pytest.mark.parametrize(("age_ns", "wanted_ns"), [(1, 99), (0, 100), (-1, 100)])
