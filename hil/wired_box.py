@@ -6,6 +6,7 @@ times are late by what that one took to arrive, some tens of milliseconds.
 """
 
 from pathlib import Path
+from time import monotonic
 
 import msgpack
 
@@ -13,6 +14,9 @@ from agent.codec import Record
 from hil.books import Books
 from hil.subscriber import Inbox
 from hil.terminal import Plug, Terminal
+
+QUIET_S = 2.0
+"""A box that says nothing for so long waits for a car: what it had of earlier drives has come."""
 
 
 class Box(Terminal):
@@ -30,8 +34,8 @@ class Box(Terminal):
         self._inbox.begin()
 
     def is_ready(self) -> bool:
-        """Whether it says that it is there."""
-        return self._inbox.is_reporting()
+        """Whether it says that it is there, and has told what it had to tell."""
+        return self._inbox.is_reporting() and self._inbox.quiet_s() > QUIET_S
 
     def is_starting(self) -> bool:
         """Nobody outside of it knows."""
@@ -57,6 +61,11 @@ class BoxInbox(Inbox):
         self.device = device
         self._last_before: int | None = None
         self._highest_seq = -1
+        self._came_s = monotonic()
+
+    def quiet_s(self) -> float:
+        """How long nothing came."""
+        return monotonic() - self._came_s
 
     def is_reporting(self) -> bool:
         """Whether this device says that it is online; where none was named, the first that does is meant."""
@@ -79,6 +88,7 @@ class BoxInbox(Inbox):
         _, _, device, name = topic.split("/", 3)
         if device != self.device and name != "state":
             return None
+        self._came_s = monotonic()
         record = super().take(topic, payload)
         if record is None:
             return None

@@ -17,7 +17,7 @@ from hil.places import PlaceError, plan
 from hil.scenario_file import ScenarioError, find, read
 from hil.site import Site
 from hil.wire import End, EndError, parse_end
-from hil.wired_box import BoxBooks, BoxInbox
+from hil.wired_box import Box, BoxBooks, BoxInbox
 from hil.wired_checks import check_supply, check_wire
 
 VIRTUAL = End("wire", "virtual")
@@ -239,6 +239,20 @@ def test_a_box_reports_when_its_state_says_online(device: str, online: list[str]
         inbox.take(f"tbox/v1/{name}/state", b'{"online": true}')
     assert inbox.is_reporting() == bool(is_reporting)
     assert inbox.device == (is_reporting or device)
+
+
+def test_a_box_is_ready_when_what_it_had_to_tell_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("hil.wired_box.monotonic", lambda: now_s[0])
+    inbox, told = BoxInbox("box"), list[bool]()
+    box = Box(tmp_path, inbox)
+    inbox.take("tbox/v1/box/state", b'{"online": true}')
+    for came_s, kind in ((1.9, "boot"), (1.9, "clock"), (2.1, "")):
+        now_s[0] += came_s
+        told.append(box.is_ready())
+        if kind:
+            take(inbox, record(kind, round(now_s[0])))
+    assert told == [False, False, True]
 
 
 def test_a_boxs_clock_is_laid_on_ours_by_its_quickest_record() -> None:
