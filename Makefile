@@ -8,7 +8,7 @@ C_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -
 C_SOURCES := $(wildcard native/*.c)
 export PYTHON
 
-.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block powercut-flash deb deb-test clean
+.PHONY: help venv demo test check static c fuzz fuzz-awake fuzz-codec fuzz-rooms sizes golden mutants coverage spoil estimators crashes golden-arch bench guard guard-mutants elm-emulator hil hil-awake hil-qemu hil-shifted soak endurance rabbitmq fleet-demo fleet-rabbitmq powercut powercut-awake powercut-block powercut-flash deb deb-test arm clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -147,6 +147,10 @@ deb: ## Debian packages for this machine's architecture, into out/ (2 min)
 deb-test: .venv/.has-test ## the packages built twice, then installed, used, upgraded and purged in a Debian of their own (root; 6 min)
 	@sh .ci/need deb
 	@nice $(BIN)/python -m tests.debian
+
+arm: .venv/.has-test ## the agent on aarch64 and armhf, emulated: tests, the bench on a board, footprint (root; 15 min); ARGS: tests system footprint
+	@sh .ci/need arm
+	@nice $(BIN)/python -m tests.arm $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hil import qemu_kernel
@@ -41,6 +42,27 @@ echo $? >/run/out/code
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What is booted: QEMU for its processor, how it is called there, kernel and busybox, the files that it sees.
+
+    `kernel` is a folder as hil/qemu_kernel.py keeps it, `here` the folder in which commands run, named as seen inside.
+    """
+
+    kernel: Path
+    here: Path
+    program: str = QEMU
+    board: tuple[str, ...] = ("-cpu", "max")
+    console: str = "ttyS0"
+    busybox: Path = qemu_kernel.BUSYBOX
+    files: Path = Path("/")
+
+
+def own() -> Guest:
+    """A machine like this one, with its files."""
+    return Guest(qemu_kernel.cache(), Path.cwd())
+
+
 def why_not() -> str:
     """Why this machine cannot run it; empty: it can."""
     if platform.machine() != "x86_64":
@@ -60,19 +82,21 @@ def run(
     *,
     environment: Mapping[str, str] | None = None,
     limit_s: float = 300.0,
+    guest: Guest | None = None,
 ) -> Done:
-    """Boot, run one command there, power off. can0 and can1 are there, and down.
+    """Boot, run one command there, power off. can0 and can1 are there, and down. `guest`: None, a machine like this.
 
     `folder` is the one place that can be written: /run/out in there. The command's words land in its file "said".
     """
     for name in ("code", "said", "console", BEAT):
         (folder / name).unlink(missing_ok=True)
+    guest = guest or own()
     told = " ".join(f"{name}={shlex.quote(text)}" for name, text in (environment or {}).items())
-    here = shlex.quote(str(Path.cwd()))
+    here = shlex.quote(str(guest.here))
     (folder / "init.sh").write_text(GO.format(environment=told, here=here, words=shlex.join(words), beating=BEATING))
-    (folder / "initramfs").write_bytes(qemu_kernel.initramfs(qemu_kernel.cache()))
+    (folder / "initramfs").write_bytes(qemu_kernel.initramfs(guest.kernel, guest.busybox))
     machine = subprocess.Popen(  # noqa: S603 # our own words
-        command(qemu_kernel.cache() / "vmlinuz", folder),
+        command(guest, folder),
         stdin=subprocess.DEVNULL,
         stdout=(folder / "console").open("wb"),
         stderr=subprocess.STDOUT,
@@ -88,19 +112,19 @@ def run(
     return _done(folder)
 
 
-def command(kernel: Path, folder: Path) -> list[str]:
-    """How QEMU is called: two controllers on one bus, the machine's files to read, one folder to write."""
-    root = "local,id=root,path=/,readonly=on,security_model=none,multidevs=remap"
+def command(guest: Guest, folder: Path) -> list[str]:
+    """How QEMU is called: two controllers on one bus, the guest's files to read, one folder to write."""
+    root = f"local,id=root,path={guest.files},readonly=on,security_model=none,multidevs=remap"
     processors = min(PROCESSORS_MAX, os.cpu_count() or 1)
     return [
-        *(QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(processors), "-m", str(MEMORY_MIB)),
+        *(guest.program, *guest.board, "-accel", "tcg,thread=multi", "-smp", str(processors), "-m", str(MEMORY_MIB)),
         *("-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"),
         *("-object", "can-bus,id=wire", "-device", "kvaser_pci,canbus=wire", "-device", "kvaser_pci,canbus=wire"),
         *("-fsdev", root, "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"),
         *("-fsdev", f"local,id=out,path={folder.resolve()},security_model=none"),
         *("-device", "virtio-9p-pci,fsdev=out,mount_tag=out"),
-        *("-kernel", str(kernel), "-initrd", str(folder / "initramfs")),
-        *("-append", "console=ttyS0 quiet panic=-1 mitigations=off"),
+        *("-kernel", str(guest.kernel / "vmlinuz"), "-initrd", str(folder / "initramfs")),
+        *("-append", f"console={guest.console} quiet panic=-1 mitigations=off"),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hil import controller, qemu, qemu_kernel
+from hil.qemu import Guest
 from hil.qemu_kernel import FetchError, cpio, in_order, initramfs, keep
 
 CHAIN = {
@@ -95,11 +96,34 @@ def test_the_first_file_system_loads_the_modules_in_order_and_goes_on_in_the_mac
     assert init.index("root /host") < init.index("chroot /host")
 
 
-def test_qemu_gets_two_controllers_on_one_wire_and_no_way_to_write_but_one(tmp_path: Path) -> None:
-    words = qemu.command(Path("vmlinuz"), tmp_path)
+@pytest.mark.parametrize(
+    ("guest", "program", "files", "console"),
+    [
+        pytest.param(
+            Guest(Path("/kernel"), Path("/here")), "qemu-system-x86_64", "/", "ttyS0", id="a machine like this"
+        ),
+        pytest.param(
+            Guest(
+                *(Path("/kernel"), Path("/tbox"), "qemu-system-aarch64"),
+                board=("-M", "virt", "-cpu", "cortex-a72"),
+                console="ttyAMA0",
+                files=Path("/arm64"),
+            ),
+            *("qemu-system-aarch64", "/arm64", "ttyAMA0"),
+            id="another one",
+        ),
+    ],
+)
+def test_qemu_gets_two_controllers_on_one_wire_and_no_way_to_write_but_one(
+    guest: Guest, program: str, files: str, console: str, tmp_path: Path
+) -> None:
+    words = qemu.command(guest, tmp_path)
+    assert words[: 1 + len(guest.board)] == [program, *guest.board]
     assert words.count("kvaser_pci,canbus=wire") == 2
     (root, out) = [word for word in words if word.startswith("local,")]
-    assert "path=/,readonly=on" in root
+    assert f"path={files},readonly=on" in root
+    assert words[words.index("-kernel") + 1] == "/kernel/vmlinuz"
+    assert words[-1].startswith(f"console={console} ")
     assert f"path={tmp_path}," in out
 
 
