@@ -22,7 +22,7 @@ demo: .venv/.has-demo ## a simulated car, the agent and a broker, live, in about
 
 test: .venv/.has-test ## every test; ARGS are pytest's, as in make test ARGS='-k trip'
 	@sh .ci/need tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: static test ## format, lint, types, C warnings, static analysis, tests
 
