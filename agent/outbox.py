@@ -175,11 +175,10 @@ class Outbox:
                 self._depth[lane] -= 1
 
     def reopen(self, spans: Iterable[tuple[int, int]]) -> list[Loss]:
-        """Deliver these once more, as far as their bytes are here; what is not, as far as no gap record told it."""
-        told, used = Ranges(unpack(self._load("gone") or pack([]))), Ranges([(0, self._tail.next_seq - 1)])
+        """Deliver these once more, as far as their bytes are here; what is not, unless a gap record here says so."""
+        used = Ranges([(0, self._tail.next_seq - 1)])
         with self._transaction():
-            opened, gone = reopen(self._connection, Ranges(spans).split(used)[0], told)
-            self._save("gone", pack([*told, *((loss.first, loss.last) for loss in gone)]))
+            opened, gone = reopen(self._connection, Ranges(spans).split(used)[0])
         for lane in opened:
             self._depth[lane] += 1
         return gone

@@ -1,12 +1,12 @@
 """After a store was damaged or lost: what is taken back of it, and which numbers are gone."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.budget import runs
-from agent.codec import LANES, Record, kind_number, pack, unpack
+from agent.codec import LANES, Record, decode, kind_number, pack, unpack
 from agent.erasure import erase, erased_by
 from agent.errors import StorageError
 from agent.ledger import DAMAGED, GONE, Loss, Tail, losses_of
@@ -17,6 +17,7 @@ from agent.store import DROPPED, KEPT, PENDING, DamagedError, Reserve, files_set
 _KEPT = "FROM records WHERE state=? AND seq BETWEEN ? AND ?"
 _OPEN = "UPDATE records SET state=? WHERE state=? AND seq BETWEEN ? AND ? AND raw IS NOT NULL"
 _OWED = "owed"
+_GAPS = "SELECT raw FROM records WHERE kind=? AND raw IS NOT NULL"
 _HERE = "SELECT seq FROM records WHERE seq BETWEEN ? AND ?"
 
 
@@ -96,17 +97,18 @@ def losses(connection: sqlite3.Connection) -> list[Loss]:
     return damaged + runs(dropped) + _gone(connection, _owed(connection))
 
 
-def reopen(connection: sqlite3.Connection, spans: Ranges, told: Ranges) -> tuple[list[str], list[Loss]]:
+def reopen(connection: sqlite3.Connection, spans: Ranges) -> tuple[list[str], list[Loss]]:
     """Within a transaction: what was confirmed and has its bytes is pending again; the lane of each, and what is gone.
 
-    Of what is gone `told` was said before. What is pending or dropped is as it was.
+    Of what is gone is left out what a gap record says that is here, or still owed: one that was delivered and let go
+    speaks to nobody any more. What is pending or dropped is as it was.
     """
     opened: list[str] = []
     for span in spans:
         lanes = connection.execute(f"SELECT lane {_KEPT} AND raw IS NOT NULL", (KEPT, *span)).fetchall()
         opened += [LANES[lane] for (lane,) in lanes]
         connection.execute(_OPEN, (PENDING, KEPT, *span))
-    gone = _gone(connection, spans.split(told)[1])
+    gone = _gone(connection, spans.split(Ranges([*_owed(connection), *_said(connection)]))[1])
     _owe(connection, Ranges([*_owed(connection), *((loss.first, loss.last) for loss in gone)]))
     return opened, gone
 
@@ -121,6 +123,12 @@ def _gone(connection: sqlite3.Connection, spans: Ranges) -> list[Loss]:
         here = Ranges((seq, seq) for (seq,) in connection.execute(_HERE, span))
         gone += [Loss(*hole, "", GONE, ()) for hole in Ranges([span]).split(here)[1]]
     return sorted(gone, key=lambda loss: loss.first)
+
+
+def _said(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    """What gap records with their bytes say is gone."""
+    for (raw,) in connection.execute(_GAPS, (kind_number("gap"),)):
+        yield from ((loss.first, loss.last) for loss in losses_of(decode(raw)) if loss.reason == GONE)
 
 
 def _owed(connection: sqlite3.Connection) -> Ranges:

@@ -100,7 +100,9 @@ def _differences(outbox: Outbox, store: Path, told: Told) -> Iterator[str]:
         one = told.records[seq]
         if hash_ != one.hash or raw not in (None, one.raw):
             yield f"{seq} is another record"
-        for loss in losses_of(one) if one.kind == "gap" else []:
+    for seq, one in told.records.items():
+        is_said = one.kind == "gap" and (seq in rows or seq in told.confirmed)  # delivered, the platform knows it
+        for loss in losses_of(one) if is_said else []:
             gone.add(loss.first, loss.last)
     yield from _erased(store, rows.keys(), gone, told)
     pending = {seq for lane in LANES for seq, _ in outbox.pending(lane, -1, last + 1)}

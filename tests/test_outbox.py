@@ -18,6 +18,7 @@ from agent.errors import StorageError
 from agent.ledger import BUDGET, DAMAGED, GONE, Ledger, Loss, losses_of
 from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
 from agent.proof import check
+from agent.receipt import Ranges
 from agent.recordfile import read_pile
 from agent.recovery import check_log
 from agent.store import STORE_NAME, DamagedError, read_reserve, set_aside, write_reserve
@@ -332,6 +333,25 @@ def test_what_a_restored_platform_lost_and_is_gone_is_said_after_a_restart_too(s
     again.append(ledger(again.boot, again.tail()).gaps(0, gone))
     assert again.losses() == []
     again.close()
+
+
+def test_what_a_gap_record_said_is_said_again_when_that_is_gone_too(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 1)
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.confirm_ranges([(0, 17)])
+    book = ledger(outbox.boot, outbox.tail())
+    outbox.append(book.gaps(0, outbox.reopen([(0, 17)])))
+    assert outbox.reopen([(0, 17)]) == [], "the gap record is here and says so"
+    outbox.append(book.number("health", 1, {}))
+    outbox.append(book.number("health", 1, {}))
+    outbox.confirm_ranges([(0, outbox.tail().next_seq - 1)])
+    said = Ranges((loss.first, loss.last) for loss in outbox.reopen([(0, outbox.tail().next_seq - 1)]))
+    here = [seq for seq, _ in everything(outbox)]
+    assert [seq for seq in range(outbox.tail().next_seq) if seq not in said] == here, "restored again, it knows nothing"
+    outbox.close()
 
 
 @pytest.mark.parametrize(("reserved", "goes_on"), [(18, 19), (19, 19), (20, 20)])
