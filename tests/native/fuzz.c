@@ -2,6 +2,8 @@
  *
  * A drive is fed to two cores, to one as it is and to the other in splits that the bytes choose, in memory full of different
  * rubbish: both must tell the same. */
+#include <inttypes.h>
+
 #include "room.h"
 #include "heard.h"
 #include "novel.h"
@@ -12,6 +14,7 @@
 #define CANARY 0xC5
 
 static int only = FUZZ_ANY;
+static uint64_t fed_twice; /* inputs of drives that two cores took */
 
 int LLVMFuzzerInitialize(int *count, char ***words);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -190,12 +193,18 @@ static void fuzz_drive(bytes_t *bytes)
     if (whole.core != NULL) {
         feed_whole(&whole, &wild, &told_whole);
         feed_split(&split, &wild, &told_split, seed);
+        fed_twice += wild.count;
         novel_inputs(wild.inputs, wild.count);
         compare(&told_whole, &told_split);
         compare_counters(&whole, &split);
     }
     home_close(&whole);
     home_close(&split);
+}
+
+static void tell_fed(void)
+{
+    fprintf(stderr, "stat::core_inputs_fed:         %" PRIu64 "\n", fed_twice);
 }
 
 /* --room=N: only bytes for that room, so that the quick ones get their share. */
@@ -206,7 +215,7 @@ int LLVMFuzzerInitialize(int *count, char ***words)
             break;
         }
     }
-    return 0;
+    return atexit(tell_fed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
