@@ -15,10 +15,10 @@
 #define CLIP_WAIT_US 700000     /* saturated: the speed is asked too, ... */
 #define CLIP_WAIT_MOST_US 2500000 /* ... a slow one until a refresh after the blow has come */
 #define BLOW_US 300000
+#define CHANGE_US 250000        /* a change of velocity is what happens within it */
 #define CLIP_HIGH_MPS2 (7.9 * GRAVITY_MPS2)
 #define FALL_MEMORY_US 200000
 #define TILTED 0.77             /* cosine of 40 degrees */
-#define REJECT_US 500000
 
 void crash_init(crash_t *self, const tbox_crash_rule_t *rule)
 {
@@ -53,7 +53,7 @@ static uint8_t severity_of(const crash_t *self)
 
 static double loss_of(const crash_t *self)
 {
-    return self->before_mps - self->lowest_mps;
+    return self->before.mps - self->lowest_mps;
 }
 
 static void tell(crash_t *self, const scene_t *scene, uint8_t kind, double confidence)
@@ -64,8 +64,8 @@ static void tell(crash_t *self, const scene_t *scene, uint8_t kind, double confi
     event->kind = kind;
     event->confidence = confidence;
     event->exit_mps = world->speed->count > 0 ? world->speed->row.mps : (double)NAN;
-    if ((event->flags & TBOX_DV_CLIPPED) && loss_of(self) > event->delta_v_mps) {
-        event->delta_v_mps = loss_of(self);
+    if ((event->flags & TBOX_DV_CLIPPED) && self->sure_mps > event->delta_v_mps) {
+        event->delta_v_mps = self->sure_mps;
     }
     if (loss_of(self) >= 0.5 * event->delta_v_mps) {
         event->sources |= world->speed_source;
@@ -84,24 +84,25 @@ static bool confirm(crash_t *self, const scene_t *scene, double confidence)
     return true;
 }
 
-/* The speed just before a moment: of the last row not after it. */
-static double speed_before(const speed_t *speed, int64_t t_us)
+/* The speed just before a moment, and the earliest time of it: a row that repeats a value may be a refresh old. */
+static speed_point_t speed_before(const speed_t *speed, int64_t t_us)
 {
-    if (!speed_is_live(speed, t_us)) {
-        return (double)NAN;
-    }
-    return speed->row.t_us <= t_us ? speed->row.mps : speed->row_before.mps;
+    const int64_t repeated_us = speed->refresh_us - intervals_quantile(&speed->rows, 60);
+    speed_point_t row = speed->row.t_us <= t_us ? speed->row : speed->row_before;
+    row.t_us -= repeated_us > 0 && speed_is_learnt(speed) ? repeated_us : 0;
+    return speed_is_live(speed, t_us) ? row : (speed_point_t){.t_us = t_us, .mps = (double)NAN};
 }
 
 static void remember(crash_t *self, const scene_t *scene)
 {
     self->zero_us = self->pulse.zero_us;
-    self->before_mps = speed_before(scene->world->speed, self->zero_us);
-    if (scene->is_parked && !is_known(self->before_mps)) {
-        self->before_mps = 0.0; /* what strikes a parked car is parked_impact's */
+    self->before = speed_before(scene->world->speed, self->zero_us);
+    self->sure_mps = 0.0;
+    if (scene->is_parked && !is_known(self->before.mps)) {
+        self->before.mps = 0.0; /* what strikes a parked car is parked_impact's */
     }
-    self->lowest_mps = self->before_mps;
-    self->highest_mps = self->before_mps;
+    self->lowest_mps = self->before.mps;
+    self->highest_mps = self->before.mps;
     self->engine_before = scene->engine;
     self->had_airbag = scene->airbag >= 0.5;
     self->is_waiting = false;
@@ -119,7 +120,7 @@ static void describe(crash_t *self, const scene_t *scene)
         .start_us = pulse->start_us,
         .end_us = pulse->end_us,
         .peak_mps2 = pulse->peak_mps2,
-        .entry_mps = self->before_mps,
+        .entry_mps = self->before.mps,
         .delta_v_mps = pulse->most_mps,
         .delta_v_s = in_seconds(pulse->most_us - pulse->start_us),
         .lat_deg = scene->world->lat_deg,
@@ -132,7 +133,7 @@ static void describe(crash_t *self, const scene_t *scene)
 
 static bool is_standing(const crash_t *self)
 {
-    return self->before_mps < STANDING_MPS;
+    return self->before.mps < STANDING_MPS;
 }
 
 /* What of the blow is doubtful by itself needs the car's own speed, or its airbag, to be believed. */
@@ -148,7 +149,7 @@ static bool waits_for_speed(const crash_t *self, const world_t *world)
     const int64_t refresh_us = world->speed->refresh_us;
     const bool has_come = world->speed->row.t_us - self->zero_us >= BLOW_US + refresh_us / 2;
 
-    return (self->event.flags & TBOX_DV_CLIPPED) && is_known(self->before_mps)
+    return (self->event.flags & TBOX_DV_CLIPPED) && is_known(self->before.mps)
            && after_us < (has_come ? CLIP_WAIT_US : CLIP_WAIT_MOST_US);
 }
 
@@ -165,14 +166,14 @@ static bool is_by_car(const crash_t *self, const scene_t *scene)
            || (self->tilted >= 2 && !is_standing(self) && !self->is_fallen);
 }
 
-/* A loss that braking does not explain, or a push. */
+/* A loss that braking, since the speed before was told, does not explain; or a push. */
 static bool is_by_speed(const crash_t *self, const scene_t *scene)
 {
     const speed_t *const speed = scene->world->speed;
     const int64_t after_us = speed->row.t_us - self->zero_us;
-    const double braked_mps = BRAKE_MPS2 * in_seconds(after_us > 0 ? after_us : 0);
+    const double braked_mps = BRAKE_MPS2 * in_seconds(speed->row.t_us - self->before.t_us);
 
-    if (after_us <= 0 || !is_known(self->before_mps)) {
+    if (after_us <= 0 || !is_known(self->before.mps)) {
         return false;
     }
     if (is_standing(self)) {
@@ -184,7 +185,7 @@ static bool is_by_speed(const crash_t *self, const scene_t *scene)
     if (after_us <= LOSS_US + speed->refresh_us && loss_of(self) >= self->rule.delta_v_mps + braked_mps) {
         return true;
     }
-    return self->before_mps >= DRIVING_MPS && speed->row.mps < STOPPED_MPS && !is_doubtful(self);
+    return self->before.mps >= DRIVING_MPS && speed->row.mps < STOPPED_MPS && !is_doubtful(self);
 }
 
 static int64_t deadline_us(const crash_t *self, const scene_t *scene)
@@ -265,6 +266,10 @@ bool crash_row(crash_t *self, const scene_t *scene)
     const speed_point_t now = scene->world->speed->row;
 
     if (now.t_us > self->zero_us) {
+        const double braked_s = in_seconds(now.t_us - self->before.t_us - CHANGE_US);
+        const double sure_mps = self->before.mps - now.mps - (braked_s > 0.0 ? BRAKE_MPS2 * braked_s : 0.0);
+
+        self->sure_mps = sure_mps > self->sure_mps ? sure_mps : self->sure_mps;
         self->lowest_mps = now.mps < self->lowest_mps ? now.mps : self->lowest_mps;
         self->highest_mps = now.mps > self->highest_mps ? now.mps : self->highest_mps;
     }
@@ -289,8 +294,7 @@ void crash_end(crash_t *self, const scene_t *scene)
         describe(self, scene);
         self->is_waiting = true;
     }
-    if (weigh(self, scene) || !self->is_waiting) {
-        return;
+    if (!weigh(self, scene) && self->is_waiting) {
+        give_up(self, scene);
     }
-    give_up(self, scene);
 }

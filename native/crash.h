@@ -25,8 +25,9 @@ typedef struct {
     tbox_crash_rule_t rule;
     pulse_t pulse;
     tbox_event_t event;    /* of the blow that waits to be confirmed */
-    double before_mps;     /* speed before the blow; NaN: not known */
+    speed_point_t before;  /* the row that tells the speed before the blow; NaN: not known */
     double lowest_mps;     /* since then */
+    double sure_mps;       /* the largest loss since then, less what a brake may have made of it */
     double highest_mps;
     double up[3];
     int64_t zero_us;       /* of the blow */

@@ -15,6 +15,7 @@
 #define STEP_LEAST_US 240000 /* as close as noise is independent, and learnt */
 #define NOISE_SHARE_MPS2 0.13
 #define PAIR_US 800000 /* from this refresh on, two points are the fit */
+#define ALONE_US 400000 /* from this refresh on, two are enough where rows repeat nothing and no third is near */
 #define QUANTUM_SHARE_MPS2 0.3
 
 static double larger(double a, double b)
@@ -126,5 +127,6 @@ bool speed_fit(const speed_t *self, slope_t *out)
     if (count < self->count && speed_point(self, count)->t_us >= speed_point(self, 0)->t_us - self->refresh_us * 5 / 2) {
         return fit_many(self, count + 1, out); /* a refresh longer than the window */
     }
-    return false;
+    return self->refresh_us >= ALONE_US && blur_us(self) == 0 && count > 1 && span_us * 4 >= self->refresh_us * 3
+           && fit_many(self, count, out);
 }

@@ -133,7 +133,8 @@ static void settle(fuel_t *self, const tbox_setup_t *setup, int64_t t_us)
     self->is_changed = is_change(setup, level - self->before);
 }
 
-void fuel_step(fuel_t *self, const tbox_setup_t *setup, const world_t *world, int64_t t_us, double pct, bool stands)
+void fuel_step(fuel_t *self, const tbox_setup_t *setup, const world_t *world, int64_t t_us, double pct, bool stands,
+               int64_t motion_us)
 {
     if (self->value_us != NEVER && t_us <= self->value_us) {
         return;
@@ -144,7 +145,7 @@ void fuel_step(fuel_t *self, const tbox_setup_t *setup, const world_t *world, in
         return;
     }
     if (self->stood_us == NEVER) {
-        self->stood_us = t_us;
+        self->stood_us = motion_us != NEVER && t_us - motion_us > STALE_US ? motion_us : t_us; /* told too late to stand for it */
     }
     const tbox_fuel_rule_t *const rule = pct > self->before ? &setup->refuel : &setup->fuel_drop;
 

@@ -33,8 +33,9 @@ typedef struct {
 
 void fuel_init(fuel_t *self);
 
-/* A value of the level. `stands`: the car does, or it is not known to move. */
-void fuel_step(fuel_t *self, const tbox_setup_t *setup, const world_t *world, int64_t t_us, double pct, bool stands);
+/* A value of the level. `stands`: the car does, or it is not known to move, since `motion_us` (NEVER: it never did). */
+void fuel_step(fuel_t *self, const tbox_setup_t *setup, const world_t *world, int64_t t_us, double pct, bool stands,
+               int64_t motion_us);
 
 /* The car moves off, or the input ends. */
 void fuel_close(fuel_t *self, const tbox_setup_t *setup, const world_t *world);

@@ -9,6 +9,8 @@
 #define CRASH_REACH_US 500000 /* a slope of the speed shows a crash so long before */
 #define TELLING_MPS 1.5     /* a change of speed under this contradicts nothing */
 #define GOOD_REFRESH_US 550000
+#define LAG_S 0.3           /* so late a car tells its speed, some of them */
+#define UNDONE 0.3
 
 void harsh_init(harsh_t *self, uint8_t kind, const tbox_harsh_rule_t *rule)
 {
@@ -33,15 +35,42 @@ static double change_of(const speed_t *speed, const tbox_event_t *event)
     return speed_at(speed, event->end_us) - speed_at(speed, event->start_us);
 }
 
-/* Longitudinal only: the IMU felt a change of speed of which a good speed signal shows next to nothing. */
-static bool is_contradicted(const harsh_window_t *window, const world_t *world)
+/* Over a long event the speed changed by less than what ends one: the IMU felt the slope of the road too. */
+static bool is_outlasted(const harsh_t *self, const world_t *world, double change_mps)
 {
+    const tbox_event_t *const event = &self->done.event;
+    const double doubt_mps = world->speed->quantum_mps + event->peak_mps2 * (in_seconds(world->speed->refresh_us) + LAG_S);
+
+    return !self->done.is_joined
+           && fabs(change_mps) + doubt_mps < self->rule.release_mps2 * in_seconds(event->end_us - event->start_us);
+}
+
+/* Longitudinal only: the IMU felt a change of speed of which a good speed signal shows next to nothing, or too little. */
+static bool is_contradicted(const harsh_t *self, const world_t *world)
+{
+    const harsh_window_t *const window = &self->done;
     const double gain_mps = window->gain_mps;
     const double change_mps = window->event.exit_mps - window->event.entry_mps;
     const bool is_good = speed_is_learnt(world->speed) && world->speed->refresh_us <= GOOD_REFRESH_US;
 
-    return window->event.kind != TBOX_HARSH_CORNERING && (window->event.sources & TBOX_BY_IMU) && is_good
-           && window->step_us < 150000 && fabs(gain_mps) >= TELLING_MPS && change_mps * gain_mps < 0.2 * gain_mps * gain_mps;
+    if (window->event.kind == TBOX_HARSH_CORNERING || !(window->event.sources & TBOX_BY_IMU) || !is_good
+        || window->step_us >= 150000) {
+        return false;
+    }
+    return (fabs(gain_mps) >= TELLING_MPS && change_mps * gain_mps < 0.2 * gain_mps * gain_mps)
+           || is_outlasted(self, world, change_mps);
+}
+
+/* A receiver that tells one stray speed in driving makes a harsh event each way: the refresh before or after undoes it. */
+static bool is_stray(const harsh_window_t *window, const world_t *world)
+{
+    const tbox_event_t *const event = &window->event;
+    const double little_mps = UNDONE * fabs(event->delta_v_mps);
+
+    return event->kind != TBOX_HARSH_CORNERING && event->sources == TBOX_BY_GNSS && !window->is_joined
+           && event->end_us - event->start_us <= window->step_us
+           && (fabs(speed_at(world->speed, event->end_us + window->step_us) - event->entry_mps) < little_mps
+               || fabs(speed_at(world->speed, event->start_us - window->step_us) - event->exit_mps) < little_mps);
 }
 
 /* Near the threshold an estimate is as good as its uncertainty; a second source lifts it. */
@@ -80,7 +109,7 @@ static void tell_done(harsh_t *self, const world_t *world)
         event->exit_mps = speed_at(world->speed, event->end_us);
     }
     event->delta_v_mps = event->exit_mps - event->entry_mps;
-    if (is_contradicted(&self->done, world)) {
+    if (is_contradicted(self, world) || is_stray(&self->done, world)) {
         world->judgements[TBOX_NOT_HARSH_DISAGREES]++;
         return;
     }
@@ -129,6 +158,7 @@ static void join(harsh_t *self)
         event->direction = later->direction;
     }
     self->done.gain_mps += self->open.gain_mps;
+    self->done.is_joined = true;
 }
 
 static void close_open(harsh_t *self, const world_t *world)

@@ -41,6 +41,7 @@ typedef struct {
     double gain_mps;   /* what the judging source says about the change of speed */
     int64_t step_us;
     uint32_t count;
+    bool is_joined;    /* a later one joined it */
 } harsh_window_t;
 
 typedef struct {

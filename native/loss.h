@@ -1,7 +1,9 @@
 /* A crash told by the speed alone, where there is no IMU (DETECTION, "crash").
  *
- * A loss of more than 9 m/s2 through at least two real refreshes in a row, ending near 0 and staying there, of a speed that
- * refreshes at 4 Hz or faster. What a slower speed shows could be one refresh of a frozen value: counted, not judged. */
+ * A loss through at least two real refreshes in a row that takes 8 km/h more than braking at 9 m/s2 would have taken,
+ * ending near 0 and staying there, of a speed that refreshes at 4 Hz or faster. Good tyres brake at 10 and 11 m/s2, and a
+ * whole km/h, a late answer and the noise of wheels make 15 of 7 m/s2 between two rows: only what is lost beyond them by the
+ * time a blow lasts is a blow's. What a slower speed shows could be one refresh of a frozen value: counted, not judged. */
 #ifndef TBOX_LOSS_H
 #define TBOX_LOSS_H
 
@@ -11,8 +13,10 @@ typedef struct {
     tbox_crash_rule_t rule;
     speed_point_t row;    /* the last real refresh */
     speed_point_t before; /* the one before it */
+    speed_point_t begin;  /* where the fall began that may become one */
     speed_point_t from;   /* where the loss began */
     speed_point_t to;     /* where it came near 0 */
+    double beyond_mps;    /* lost since `begin` beyond what braking at the threshold takes */
     double peak_mps2;
     int64_t quiet_us;
     uint32_t refreshes;   /* since the last hole */

@@ -154,7 +154,7 @@ static int64_t hold_after_us(const speed_t *self)
 {
     const int64_t rows_us = intervals_quantile(&self->rows, 60);
 
-    return self->refresh_us * 2 > rows_us * 3 ? self->refresh_us + rows_us * 3 / 4 : self->refresh_us * 9 / 10;
+    return self->refresh_us * 2 > rows_us * 3 ? self->refresh_us + rows_us * 3 / 4 : self->refresh_us * 3 / 4;
 }
 
 static speed_row_t take_repeat(speed_t *self, int64_t t_us, double mps)

@@ -90,7 +90,8 @@ void watch_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
         unplugged_step(&watch->unplugged, &setup->unplugged, &world, t_us, value);
         break;
     case TBOX_FUEL:
-        fuel_step(&watch->fuel, setup, &world, t_us, value, self->totals.moving_us == 0 || watch->rest.is_standing);
+        fuel_step(&watch->fuel, setup, &world, t_us, value, self->totals.moving_us == 0 || watch->rest.is_standing,
+                  self->totals.motion_last_us);
         break;
     case TBOX_ODOMETER:
         rest_odometer(&watch->rest, value);

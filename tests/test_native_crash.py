@@ -158,6 +158,16 @@ def test_saturated_samples_make_the_change_of_speed_a_lower_bound(range_g: int) 
     assert crash.delta_v_mps == pytest.approx(14, abs=0.7)
 
 
+@pytest.mark.parametrize("hz", [10, 1])
+def test_what_a_brake_makes_after_a_knock_that_saturates_is_not_told_as_the_knock_s(hz: int) -> None:
+    road = Road(
+        [*TO_15, *cruise(6), (2.5, -6, 0), (9, 0, 0)], blow=lambda t: (-60, 0, 0) if 20 <= t < 20.04 else (0, 0, 0)
+    )
+    (crash,) = drive(road.speed(hz), [(at, clip(raw, 2 * G)) for at, raw in road.imu(100)]).events("crash")
+    assert (crash.dv_clipped, crash.severity, crash.locked) == (True, "low", False)
+    assert crash.delta_v_mps < 2.4 + 6 * 0.25
+
+
 def clip(raw: bytes, most: float) -> bytes:
     """The same sample from a sensor that ends at `most`."""
     t_us, *_ = batch._NUMBERS.unpack(raw)
@@ -180,9 +190,9 @@ def test_slow_speed_alone_tells_none_and_says_so(hz: float) -> None:
     assert told.counters["not_judged"]["crash_refresh_too_slow"] == 1
 
 
-@pytest.mark.parametrize("hz", [4, 10])
-def test_an_emergency_stop_is_no_crash(hz: float) -> None:
-    road = Road([*TO_15, *cruise(8), (15 / 8.5, -8.5, 0), (8, 0, 0)])
+@pytest.mark.parametrize(("hz", "mps2"), [(4, 8.5), (10, 8.5), (10, 10.0), (20, 10.0), (5, 10.5), (50, 11.0)])
+def test_an_emergency_stop_is_no_crash(hz: float, mps2: float) -> None:
+    road = Road([*TO_15, *cruise(8), (15 / mps2, -mps2, 0), (8, 0, 0)])
     assert [e.name for e in drive(road.speed(hz, 1 / 3.6)).events()] == ["harsh_braking"]
 
 

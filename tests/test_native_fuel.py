@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, Told, drive, value
 
@@ -58,6 +59,13 @@ def changes(told: Told) -> list[tuple]:
 )  # fmt: skip
 def test_the_level_changes_while_it_stands(parts: list[Part], level: float, wanted: list[tuple]) -> None:
     assert changes(drive(rows(parts, level))) == wanted
+
+
+def test_a_level_that_is_told_every_ten_seconds_is_of_the_stand_that_began_before_it() -> None:
+    """Switched off 3 s after the stop and driven off 8 s after the start: the stand itself hears one level, at its end."""
+    parts = [("drive", 97, 20), ("stand", 3, 20), ("off", 405, 80), ("stand", 8, 80), ("drive", 300, 80)]
+    seldom = [(at, raw) for at, raw in rows(parts, 20) if raw[8] != batch.SIGNAL_INDEX["fuel"] or at % 10 == 0]
+    assert changes(drive(seldom)) == [("refuel", 60)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
-from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed, value
+from tests.road import AT_15, KMH, Road, Told, core, cruise, drive, half_sine, packed, us, value
 
 HARSH = ("harsh_braking", "harsh_acceleration", "harsh_cornering")
 BARE = ("threshold_mps2=3.43", "release_mps2=3.42", "hold_s=0", "min_speed_mps=0", "refractory_s=0")
@@ -179,6 +179,40 @@ def test_a_slope_is_no_brake_and_hides_none() -> None:
         for slope in (-0.087, 0.087):
             road = Road([*AT_15, *cruise(20), (2, -mps2, 0), *cruise(8)], grade=lambda _, slope=slope: slope)
             assert len(drive(road.speed(), road.imu()).events()) == wanted
+
+
+@pytest.mark.parametrize(("mps2", "wanted"), [(2.2, []), (4.0, ["harsh_braking"])])
+def test_a_slope_that_has_just_begun_makes_no_harsh_brake_of_a_long_one(mps2: float, wanted: list) -> None:
+    """16 % downhill from a second before on: the sensor feels 1.6 m/s2 more."""
+    legs = [(3, 0, 0), (12, 2, 0), *cruise(20), (17.6 / mps2, -mps2, 0), *cruise(8)]
+    road = Road(legs, grade=lambda t: -0.16 if t > 34 else 0.0)
+    told = drive(road.speed(2, KMH), road.imu())
+    assert [e.name for e in told.events("harsh_braking")] == wanted
+    assert told.counters["not_judged"]["harsh_speed_disagrees"] == 1 - len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "wanted"),
+    [
+        pytest.param([17.0], [], id="a stray fix up"),
+        pytest.param([7.0], [], id="a stray fix down"),
+        pytest.param([7.0, 7.0, 7.0, 8.0, 9.0], ["harsh_braking"], id="a brake"),
+    ],
+)
+def test_one_stray_fix_of_a_receiver_that_stands_alone_is_not_harsh(speeds: list[float], wanted: list) -> None:
+    told = [*(12 + 0.2 * (i % 3) for i in range(30)), *speeds, *(12 + 0.2 * (i % 3) for i in range(20))]
+    rows = [(at, batch.fix(us(at), [48.0, 11.0, mps, 90.0, 0.9, 11], valid=True)) for at, mps in enumerate(told)]
+    assert [e.name for e in drive(rows).events()] == wanted
+
+
+def test_answers_of_uneven_haste_hide_no_begin_of_a_brake() -> None:
+    """The last before it comes a little early, the first two in it a little late."""
+    road = Road([(3, 0, 0), (10, 2, 0), *cruise(14), (6, 0, 0), (2.5, -7, 0), *cruise(8)])
+    before = [0.16 + 0.52 * i for i in range(63)]
+    times = [*before, *(before[-1] + after for after in (0.44, 0.96, 1.5, 2.04, 2.56, 3.08, 3.6, 4.12, 4.64))]
+    rows = [(at, value(at, "speed", round(road.at(at)[0] * 3.6) / 3.6)) for at in times]
+    (event,) = drive(rows).events("harsh_braking")
+    assert event.start_us == pytest.approx(us(33), abs=us(0.7))
 
 
 def test_an_imu_that_a_good_speed_contradicts_is_not_believed() -> None:
