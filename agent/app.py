@@ -97,7 +97,8 @@ class Agent:
         self.health, self.systemd = Health(settings.health.period_s, now_us), Systemd()
         self.held = self._first_records(now_us, table.name, left) + self.evidence.recover(outbox.captured(), now_us)
         self.delivery = Delivery(Writer(outbox), uplink, link)
-        self.clerk = Clerk(Spool(state_dir), self.ledger, self.delivery, self._facts)
+        clips = Path(settings.camera.folder or state_dir / "camera") / "clips"
+        self.clerk = Clerk(Spool(state_dir), self.ledger, self.delivery, self._facts, clips)
         door = DeskSocket(state_dir)
         self.rack = open_rack(settings, table, (*self.delivery.filenos, door.fileno()))
         uplink.allowance.resume(now_us / 1e6, kept.get("sent", []), None if gone_us is None else gone_us / 1e6)
@@ -239,7 +240,7 @@ class Agent:
             body = self.health.body(now_us, self.counting.vitals(now_us)) | self.bound.health()
             self.enquiries.known.checked = body
             records += self.ledger.number("health", now_us, body)
-        if is_driving and self.ledger.due(now_us):
+        if self.ledger.due(now_us, is_parked=not is_driving):
             self.ledger.count(self.counting.frames(), self.evidence.losses)
             records.append(self.ledger.seal(now_us))
         return records

@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 VERSIONS = ("5", "3.1.1")
 """In the order in which they are tried."""
+
+KNOWN_S = 604_800.0
+"""So long it is remembered which of them a broker speaks."""
 
 CERTIFICATE_FAULTS = {
     9: "is not valid yet; is this terminal's clock right?",
@@ -58,7 +62,14 @@ REFUSALS = {
     0x8B: "is shutting down; it will be tried again",
     0x8C: "wants another way of authentication; only user name, password and certificate are known here",
     0x8E: "serves another client with our client id; give each terminal its own device.name",
+    0x95: "takes no message as large as one of ours; raise its limits for packets and messages",
     0x97: "refused because a quota is used up; raise it there",
+    0x9A: "keeps no retained messages; allow them there",
+    0x9B: "does not take QoS 1; allow it there",
+    0x9C: "wants us at another broker; set mqtt.host to it",
+    0x9D: "wants us at another broker; set mqtt.host to it",
+    0x9F: "counts too many connections; it will be tried again",
+    0xA2: "allows no wildcard in subscriptions; allow tbox/v1/<its id>/command/+ there",
 }
 """What a reason code means for who set this up, MQTT 5 section 2.4."""
 
@@ -172,7 +183,10 @@ def explain_refusal(broker: str, reason: ReasonCode) -> LinkDown:
 
 
 class VersionMemory:
-    """Which version a broker was found to speak, in a small JSON file {"host:port": "3.1.1"}; path None: forgetful."""
+    """Which version a broker was found to speak, in a small JSON file {"host:port": "3.1.1"}; path None: forgetful.
+
+    What is older than KNOWN_S is found out anew: a broker may have been renewed, or a bad link have looked like it.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -180,7 +194,8 @@ class VersionMemory:
         if path is not None:
             with contextlib.suppress(OSError, ValueError):  # missing or broken: it is learnt again
                 known = json.loads(path.read_text(encoding="utf-8"))
-                self._known = known if isinstance(known, dict) else {}
+                is_new = abs(time.time() - path.stat().st_mtime) < KNOWN_S
+                self._known = known if isinstance(known, dict) and is_new else {}
 
     def order(self, broker: str) -> tuple[str, ...]:
         """The versions to try, most promising first."""

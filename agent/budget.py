@@ -29,19 +29,25 @@ HISTORY_KINDS = (
 SLACK = 32
 ROWS = 32
 
-_KEY, _SEAL = kind_number("key"), kind_number("seal")
-_VOUCHING = (_SEAL, kind_number("gap"), kind_number("evidence"))
+_KEY, _SEAL, _GAP = kind_number("key"), kind_number("seal"), kind_number("gap")
+_PROVING = json.dumps([_KEY, _SEAL, _GAP])
+"""What keeps its bytes as long as it is here: without them what is here could not be proven."""
+
+_VOUCHING = (_SEAL, _GAP, kind_number("evidence"))
 """The seal right after a gap or evidence is not dropped: without it nobody would vouch for them."""
 
 _HISTORY = frozenset(kind_number(kind) for kind in HISTORY_KINDS)
 
 _DELETE_OLDEST = """DELETE FROM records WHERE seq IN
     (SELECT seq FROM records WHERE seq<? AND kind!=? ORDER BY seq LIMIT ?)"""
-_OLDEST_KEPT = """SELECT seq FROM records WHERE state=? AND raw IS NOT NULL AND kind!=? ORDER BY seq LIMIT ?"""
+_OLDEST_KEPT = """SELECT seq FROM records WHERE state=? AND raw IS NOT NULL
+    AND kind NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
 _OLDEST = """SELECT seq, kind, hash FROM records WHERE state=? AND lane IN (SELECT value FROM json_each(?))
     AND kind IN (SELECT value FROM json_each(?)) AND NOT (kind=? AND EXISTS
         (SELECT 1 FROM records AS before WHERE before.seq=records.seq-1 AND before.kind IN (?,?)))
     ORDER BY seq LIMIT ?"""
+_ISLANDS = """SELECT min(seq), max(seq) FROM
+    (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS run FROM records WHERE state=? AND seq>?) GROUP BY run"""
 _WAITING = "SELECT seq, lane, kind FROM records WHERE state=? AND seq IN (SELECT value FROM json_each(?))"
 _KEEP = "UPDATE records SET state=? WHERE seq IN (SELECT value FROM json_each(?))"
 _FORGET = "DELETE FROM records WHERE kind!=? AND seq < (SELECT max(seq) FROM records WHERE kind=? AND seq<=?)"
@@ -66,6 +72,11 @@ def floor_seq(connection: sqlite3.Connection, next_seq: int) -> int:
     places = [(state, lane) for state in (PENDING, DROPPED) for lane in range(len(LANES))]
     found = [connection.execute(query, place).fetchone()[0] for place in places]
     return min((seq for seq in found if seq is not None), default=next_seq)
+
+
+def islands(connection: sqlite3.Connection, upto: int) -> list[tuple[int, int]]:
+    """What is KEPT above this number, as spans."""
+    return connection.execute(_ISLANDS, (KEPT, upto)).fetchall()
 
 
 def make_room(connection: sqlite3.Connection, budget_bytes: int, need_bytes: int, next_seq: int) -> list[Loss]:
@@ -128,7 +139,7 @@ def _prune(connection: sqlite3.Connection, floor: int) -> bool:
     """Some of the oldest history goes, or at least its bytes; whether there was any."""
     if connection.execute(_DELETE_OLDEST, (floor, _KEY, ROWS)).rowcount:
         return True
-    seqs = [seq for (seq,) in connection.execute(_OLDEST_KEPT, (KEPT, _KEY, ROWS))]
+    seqs = [seq for (seq,) in connection.execute(_OLDEST_KEPT, (KEPT, _PROVING, ROWS))]
     strip(connection, seqs, KEPT)
     return bool(seqs)
 

@@ -5,6 +5,7 @@ its file goes, so a restart begins it again.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from agent import erasure, install, retention
 from agent.clock import Reading
@@ -22,8 +23,11 @@ RETAIN_EVERY_US = 600_000_000
 class Clerk:
     """Once a second `turn`; what it returns must be kept."""
 
-    def __init__(self, spool: Spool, ledger: Ledger, delivery: Delivery, facts: Callable[[int], Facts]) -> None:
-        """`facts`: what this terminal knows of itself at a boot time, for a certificate."""
+    def __init__(
+        self, spool: Spool, ledger: Ledger, delivery: Delivery, facts: Callable[[int], Facts], clips: Path
+    ) -> None:
+        """`facts`: what this terminal knows of itself at a boot time, for a certificate; `clips`: the camera's."""
+        self._clips = clips
         self._spool, self._ledger, self._delivery, self._facts = spool, ledger, delivery, facts
         self._asked: tuple[str, Request] | None = None
         self._upto: int | None = None
@@ -62,6 +66,7 @@ class Clerk:
         elif isinstance(request, Install) and found == install.FREE:
             return self._certify(name, request, now_us)
         elif isinstance(found, list):
+            erasure.forget_clips(self._clips, found)
             records = self._ledger.gaps(now_us, found)
         elif found == erasure.NOTED:
             self._finish()

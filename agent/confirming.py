@@ -10,6 +10,7 @@ Where the platform's key is known, only receipts it signed for this device count
 """
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from agent.receipt import Ranges, Receipt, ReceiptError, parse_receipt
@@ -25,8 +26,8 @@ class Confirming:
     def __init__(self, confirm: Literal["puback", "receipt"], delivered_upto: int, again_s: float) -> None:
         """`delivered_upto`: all up to this number was confirmed before this start (-1: nothing)."""
         self._signed: tuple[bytes, bytes] | None = None
-        self._newest: tuple[int, bytes] = (-1, b"")
-        self._kept_us, self._keep_at_s = -1, -math.inf
+        self._newest: tuple[tuple[int, int], bytes] = ((-1, -1), b"")
+        self._kept, self._keep_at_s = (-1, -1), -math.inf
         self._again_s = self._wait_s = again_s
         self._oldest, self._since_s = -1, 0.0
         self._needs_receipt = confirm == "receipt"
@@ -39,6 +40,11 @@ class Confirming:
         self.lost = Ranges()
         """Stored there once and not any more: to be opened again here."""
         self.counts = dict.fromkeys(("receipts", "receipts_bad"), 0)
+
+    def was_confirmed(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Before this start, beyond what was up to `delivered_upto`: lanes overtake each other."""
+        for first, last in spans:
+            self._stored_there.add(first, last)
 
     def demand(self, platform: bytes, device: bytes) -> None:
         """From now on only receipts count that the holder of this public key signed for this device."""
@@ -72,24 +78,26 @@ class Confirming:
             self.counts["receipts_bad"] += 1
             return False, f"receipt ignored: {error}"
         self.counts["receipts"] += 1
-        _, lost = self._stored_there.split(receipt.stored)
-        is_restored = bool(lost) or self._epoch not in (None, receipt.epoch)
-        self._stored_there, self._epoch = receipt.stored, receipt.epoch
-        if is_restored:
-            for first, last in lost:
+        stored = Ranges([*receipt.stored, *self._stored_there.within(receipt.told_upto + 1, upto_max)])
+        before, epoch = self._stored_there, self._epoch
+        self._stored_there, self._epoch = stored, receipt.epoch
+        if before.split(stored)[1] or epoch not in (None, receipt.epoch):
+            self._stored_there = receipt.stored
+            for first, last in before.split(receipt.stored)[1]:
                 self.lost.add(first, last)
+            self.ready = self.ready.split(receipt.stored)[0]
             return True, "the platform was restored: publishing again all that is still here"
-        arrived, self.held = self.held.split(receipt.stored)
+        arrived, self.held = self.held.split(stored)
         for first, last in arrived:
             self.ready.add(first, last)
         return False, ""
 
     def to_keep(self, now_s: float) -> bytes | None:
-        """The newest signed receipt, once, when it is time to keep it."""
-        time_us, payload = self._newest
-        if time_us <= self._kept_us or now_s < self._keep_at_s:
+        """The newest signed receipt of those that say most, once, when it is time to keep it."""
+        says, payload = self._newest
+        if says <= self._kept or now_s < self._keep_at_s:
             return None
-        self._kept_us, self._keep_at_s = time_us, now_s + KEEP_S
+        self._kept, self._keep_at_s = says, now_s + KEEP_S
         return payload
 
     def take_lost(self) -> list[tuple[int, int]]:
@@ -108,4 +116,4 @@ class Confirming:
         if not receipt.is_by(*self._signed):
             raise ReceiptError("it is not signed for this device by uplink.platform_key")
         assert receipt.word is not None
-        self._newest = max(self._newest, (receipt.word.time_us, payload))
+        self._newest = max(self._newest, ((receipt.upto, receipt.word.time_us), payload))

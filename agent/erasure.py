@@ -6,8 +6,10 @@ read from either.
 """
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ FREE, NOTED = "free", "noted"
 
 _ROWS = """SELECT seq, kind, hash, raw FROM records
     WHERE seq>=? AND raw IS NOT NULL AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq"""
+_LATER = "SELECT 1 FROM records WHERE seq>? AND kind=?"
 _WIPING = "INSERT OR REPLACE INTO account VALUES ('wiping', x'01')"
 _IS_WIPING = "SELECT 1 FROM account WHERE name = 'wiping'"
 _WIPED = "DELETE FROM account WHERE name = 'wiping'"
@@ -36,7 +39,7 @@ _OF_EVENTS = frozenset(kind_number(kind) for kind in ("evidence", "command"))
 
 
 def of_trip(connection: sqlite3.Connection, trip: int) -> list[Loss] | str:
-    """What is here of this trip, as it will be told; or why it cannot be erased."""
+    """What is here of this trip, as it will be told; or why it cannot be erased. One whose end was lost can be, too."""
     kinds = json.dumps([kind_number(kind) for kind in OF_A_TRIP])
     found: list[Stub] = []
     events: set[object] = set()
@@ -50,7 +53,8 @@ def of_trip(connection: sqlite3.Connection, trip: int) -> list[Loss] | str:
             found.append((seq, kind, digest))
     if not found or found[0][:2] != (trip, _START):
         return f"there is no trip {trip} on this terminal (not any more)"
-    if all(kind != _END for _, kind, _ in found):
+    is_closed = any(kind == _END for _, kind, _ in found)
+    if not is_closed and not connection.execute(_LATER, (trip, _START)).fetchone():
         return f"trip {trip} is still open: it can be erased when it has ended"
     return runs(found, ERASED)
 
@@ -95,6 +99,16 @@ def wipe(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.execute(_WIPED)
         write_reserve(path, reserve)
+
+
+def forget_clips(folder: Path, losses: Iterable[Loss]) -> None:
+    """The camera's clips of events among these go from its folder; its files are named BOOT-EVENT."""
+    gone = Ranges((loss.first, loss.last) for loss in losses)
+    for path in folder.glob("*-*"):
+        event = path.stem.rpartition("-")[2]
+        if event.isdecimal() and int(event) in gone:
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def erased_by(records: Iterable[Record]) -> Ranges:

@@ -57,12 +57,16 @@ Action = Connect | Publish | Confirm | Reopen | Drop | Keep
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """The broker accepted us. It takes `receive_maximum` unanswered records at most (65535 where it did not say)."""
+    """The broker accepted us. It takes `receive_maximum` unanswered records at most (65535 where it did not say).
+
+    `bytes_max`: its largest record; 0 where it did not say.
+    """
 
     broker: str
     version: str
     session_present: bool
     receive_maximum: int = 65535
+    bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)

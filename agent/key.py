@@ -75,7 +75,7 @@ def load(path: Path, device: bytes = b"") -> DeviceKey | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(f"{path}: the device key cannot be read: {error.strerror}") from error
+        raise StorageError(f"{path}: the key cannot be read: {error.strerror}") from error
 
 
 def make(path: Path, device: bytes = b"") -> DeviceKey:
@@ -87,7 +87,7 @@ def make(path: Path, device: bytes = b"") -> DeviceKey:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, text)
     except OSError as error:
-        raise StorageError(f"{path}: the device key cannot be written: {error.strerror}") from error
+        raise StorageError(f"{path}: the key cannot be written: {error.strerror}") from error
     return _load(path, device)
 
 
@@ -101,20 +101,20 @@ def _load(path: Path, device: bytes) -> DeviceKey:
 
 def _check_rights(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SettingsError(f"{path}: the device key is not a plain file")
+        raise SettingsError(f"{path}: the key is not a plain file")
     if status.st_uid != os.geteuid():
         owner = f"sudo -u '#{status.st_uid}' tbox ..."
-        raise SettingsError(f"{path}: the device key belongs to another user; run tbox as that one: {owner}")
+        raise SettingsError(f"{path}: the key belongs to another user; run tbox as that one: {owner}")
     if status.st_mode & 0o077:
-        raise SettingsError(f"{path}: others may read the device key; type: chmod 600 {path}")
+        raise SettingsError(f"{path}: others may read the key; type: chmod 600 {path}")
     if path.parent.stat().st_mode & 0o022:
-        raise SettingsError(f"{path.parent}: others may replace the device key; type: chmod 700 {path.parent}")
+        raise SettingsError(f"{path.parent}: others may replace the key; type: chmod 700 {path.parent}")
 
 
 def _parse(path: Path, text: bytes, device: bytes) -> DeviceKey:
     fault = SettingsError(
-        f"{path}: the device key is damaged; put its backup there, or move it and the store beside it away "
-        "to start as a new device"
+        f"{path}: the key is damaged; put its backup there; a terminal without one begins as a new device "
+        "when it and the store beside it are moved away"
     )
     try:
         tag, seed, public = text.decode("ascii").split()

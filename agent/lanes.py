@@ -38,10 +38,12 @@ class Lane:
         places = [place for place in (self.new, self.old) if place.has_more and len(place.ready) < limit]
         return [Want(self.name, place.after_seq, limit - len(place.ready)) for place in places]
 
-    def offer(self, want: Want, rows: Sequence[Row], stored_upto: int, is_sent: Callable[[int], bool]) -> None:
+    def offer(
+        self, want: Want, rows: Sequence[Row], stored_upto: int, is_passed_over: Callable[[int, bytes], bool]
+    ) -> None:
         """Rows that answer a want, lowest first; those not on flash yet are left, a late answer is not taken.
 
-        Of the backlog, `is_sent` says what went as new before.
+        What `is_passed_over` says, such as backlog that went as new before, does not go.
         """
         place, upto = (self.new, stored_upto) if want.after_seq >= self.edge else (self.old, self.edge)
         if want.after_seq != place.after_seq:
@@ -51,7 +53,7 @@ class Lane:
             if seq > upto:
                 break
             place.after_seq = seq
-            if place is self.new or not is_sent(seq):
+            if not is_passed_over(seq, payload):
                 place.ready.append((seq, payload))
         if place is self.old and rows and rows[-1][0] >= self.edge:
             place.has_more = False

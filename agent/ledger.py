@@ -172,10 +172,10 @@ class Ledger:
         self._frames = dict(frames)
         self._losses = dict(losses)
 
-    def due(self, t_us: int) -> bool:
-        """Whether something numbered in this boot has waited SEAL_EVERY_US for its seal; ask while driving."""
+    def due(self, t_us: int, *, is_parked: bool = False) -> bool:
+        """Whether something numbered in this boot has waited SEAL_EVERY_US for its seal; of a parked car an event."""
         tail = self.tail
-        is_open = any(kind != "seal" for kind in tail.counts)
+        is_open = "event" in tail.counts if is_parked else any(kind != "seal" for kind in tail.counts)
         return is_open and tail.open_boot == self._boot and t_us - tail.open_us >= SEAL_EVERY_US
 
     def seal(self, t_us: int) -> Record:
@@ -236,10 +236,10 @@ def is_sealed_by(seal: Record, public: bytes) -> bool:
 
 
 def losses_of(gap: Record) -> list[Loss]:
-    """The ranges a gap record covers; what is malformed covers nothing and is left out."""
+    """The ranges a gap record covers, all before itself; what is malformed covers nothing and is left out."""
     ranges = gap.body.get("ranges")
     found = [_loss(entry) for entry in ranges] if isinstance(ranges, list) else []
-    return [loss for loss in found if loss is not None]
+    return [loss for loss in found if loss is not None and loss.last < gap.seq]
 
 
 def _loss(entry: object) -> Loss | None:

@@ -160,7 +160,8 @@ class Link:
         identity = Identity(self._device, online, offline)
 
         def tell(told: Answer | Puback) -> None:
-            if isinstance(told, LinkUp) and self._mqtt.version == "auto":
+            is_quick = session.connack_s < PROBE_S  # else MQTT 5 may have had no answer because of the way there
+            if isinstance(told, LinkUp) and self._mqtt.version == "auto" and is_quick:
                 self._memory.learn(name_of(self._mqtt), version)
             self._tell(session, told)
 

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from agent import __version__, pseudonym
+from agent.budget import islands
 from agent.key import Signer
 from agent.key_chain import Chain, told_of
 from agent.key_files import certificate_of, open_key, place_of
@@ -44,12 +45,10 @@ def ledger_of(settings: Settings, table: Table, outbox: Outbox, key: Signer, cha
 
 def open_uplink(settings: UplinkSettings, outbox: Outbox, device: bytes) -> Uplink:
     """Goes on where the outbox ends; where the platform's key is known, only receipts it signed for us count."""
-    uplink = Uplink(
-        settings,
-        stored_upto=outbox.tail().next_seq - 1,
-        delivered_upto=outbox.delivered_upto,
-        rng=Random(os.urandom(8)),  # noqa: S311  (spreads a fleet, hides nothing)
-    )
+    stored_upto, upto = outbox.tail().next_seq - 1, outbox.delivered_upto
+    rng = Random(os.urandom(8))  # noqa: S311  (spreads a fleet, hides nothing)
+    uplink = Uplink(settings, stored_upto=stored_upto, delivered_upto=upto, rng=rng)
+    uplink.confirming.was_confirmed(outbox.within(lambda store: islands(store, upto)))
     if settings.platform_key:
         uplink.confirming.demand(bytes.fromhex(settings.platform_key), device)
     return uplink

@@ -22,7 +22,7 @@ from agent.erasure import wipe
 from agent.journal import make_table, put, stored
 from agent.ledger import Loss, Tail
 from agent.receipt import Ranges
-from agent.recovery import check_log, cover, go_on_after, keep, losses, reopen, stored_reserve
+from agent.recovery import check_log, cover, go_on_after, keep, losses, reopen, stored_reserve, waiting
 from agent.store import (
     KEPT,
     PENDING,
@@ -150,9 +150,10 @@ class Outbox:
 
     def pending(self, lane: str, after_seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Unconfirmed records of a lane with higher numbers than `after_seq` (-1: all), oldest first."""
-        query = "SELECT seq, raw FROM records WHERE state=? AND lane=? AND seq>? ORDER BY seq LIMIT ?"
-        with guarded(self.path):
-            return self._connection.execute(query, (PENDING, LANES.index(lane), after_seq, limit)).fetchall()
+        with self._transaction():
+            rows, damaged = waiting(self._connection, lane, after_seq, limit)
+        self._depth[lane] -= damaged
+        return rows
 
     def confirm(self, seqs: Iterable[int]) -> None:
         """These are delivered: their bytes go, or become history. Unknown and confirmed ones are passed over."""

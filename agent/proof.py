@@ -82,17 +82,13 @@ class _Proof:
     def check_seals(self, chain: Chain, known: bytes | None) -> None:
         """Each seal is by the device's key that was in force, and says of the chain what the chain is."""
         self.report.key = chain.publics[0].hex() if chain.publics else ""
-        if is_ours := bool(chain.publics) and known in (None, *chain.publics):
-            self.report.keys = keys_told(chain)
-            self.report.problems += strays_in(chain, self.records.values())
-        else:
+        if not chain.publics or known not in (None, *chain.publics):
             self.wrong(None, f"no seal can be checked: {_keyless(known, self.records.values())}")
+            return
+        self.report.keys = keys_told(chain)
+        self.report.problems += strays_in(chain, self.records.values())
         for seal in (record for record in self.records.values() if record.kind == "seal"):
-            if (
-                fault := seal_fault(seal, chain)
-                if is_ours
-                else "its signature is not this device's: it was altered or forged"
-            ):
+            if fault := seal_fault(seal, chain):
                 self.wrong(seal, fault)
             elif seal.body.get("head") != seal.prev or seal.body.get("upto") != seal.seq - 1:
                 self.wrong(seal, "does not seal the record before it")
@@ -198,7 +194,8 @@ class _Proof:
         if self.first > 0:
             report.notes.append(f"begins with seq {self.first}; what came before is not in it")
         if self.stubs:
-            report.notes.append(f"{ranges(self.stubs)}: only the hash is in it")
+            kinds = told(Counter(kind for kind, _ in self.stubs.values()))
+            report.notes.append(f"{ranges(self.stubs)}: only the hash is in it ({kinds})")
         if report.duplicates:
             report.notes.append(f"{report.duplicates} records are in it more than once, byte for byte the same")
         if unproven and report.is_good:

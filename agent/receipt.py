@@ -19,6 +19,8 @@ RECEIPT_BYTES_MAX = 65536
 ISLANDS_MAX = 4096
 """Most islands that a receipt may name above `upto`."""
 
+SPANS_TOLD = 1024
+"""A receipt with so many spans tells nothing above the last: 30 days of backlog have 7,500, which are 110 KB."""
 
 RECEIPT_TAG = b"tbox receipt v1\x00"
 SIGNATURE_BYTES = 64
@@ -128,6 +130,12 @@ class Receipt:
         """All up to this number is stored; -1: not even the first."""
         first, last = next(iter(self.stored), (1, 1))
         return last if first == 0 else -1
+
+    @property
+    def told_upto(self) -> int:
+        """Of numbers above this one it says nothing."""
+        spans = list(self.stored)
+        return spans[-1][1] if len(spans) >= SPANS_TOLD else COUNT_MAX
 
     def is_by(self, platform: bytes, device: bytes) -> bool:
         """Whether the holder of this key signed it, for this device."""

@@ -7,7 +7,7 @@ Such a file is a row of frames, each a msgpack bin (0xC4, 0xC5 or 0xC6, the leng
     {"public": .., "first": seq}       at the head of an export: the device's public key, and the first number that is
                                        in it, for it may be a part of the account; also "last", the last one; where
                                        there are such, "chain", the handovers from key to key, "certificate", the
-                                       fleet's, and "receipt", the platform's newest that is signed
+                                       fleet's, and "receipt", the signed one of the platform that says most
 
 A receiver needs the first only. What cannot be read is passed over, and said, up to the next frame that is one.
 """
@@ -21,11 +21,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from agent.codec import HASH_BYTES, CodecError, Record, decode, kind_name, kind_number, pack, unpack
+from agent.codec import COUNT_MAX, HASH_BYTES, CodecError, Record, decode, kind_name, kind_number, pack, unpack
 from agent.errors import InputError, StorageError
 from agent.fleet import CERTIFICATE_NAME, FILE_BYTES_MAX, Certificate
 from agent.key import KEY_BYTES
 from agent.key_chain import is_handed_over, told_of
+from agent.receipt import ReceiptError, parse_receipt
 from agent.store import open_readable
 
 PILE_BYTES_MAX = 1 << 30
@@ -39,7 +40,7 @@ Row = tuple[int, int, bytes, bytes | None]
 """Of a store: number, kind's number, hash, and the bytes unless only the stub is left."""
 
 RECEIPT = "receipt"
-"""The name under which a store's table `account` keeps the platform's newest signed receipt."""
+"""The name under which a store's table `account` keeps the signed receipt of the platform that says most."""
 
 _KEY = kind_number("key")
 _LAST = "last"
@@ -130,8 +131,20 @@ def vouched_of(connection: sqlite3.Connection, state: Path) -> dict[str, Any]:
 
 
 def keeping(receipt: bytes) -> Callable[[sqlite3.Connection], object]:
-    """What puts the platform's newest signed receipt into a store, within a transaction."""
-    return lambda store: store.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (RECEIPT, receipt)).rowcount
+    """What puts a receipt the platform signed into a store, within a transaction.
+
+    One that says more stays: what the platform had once it cannot take back.
+    """
+
+    def keep(store: sqlite3.Connection) -> object:
+        with suppress(ReceiptError):  # a damaged one does not stay
+            for (before,) in store.execute("SELECT content FROM account WHERE name=?", (RECEIPT,)).fetchall():
+                old, new = (parse_receipt(one, upto_max=COUNT_MAX) for one in (before, receipt))
+                if old.word and new.word and old.word.key == new.word.key and old.upto > new.upto:
+                    return None
+        return store.execute("INSERT OR REPLACE INTO account VALUES (?,?)", (RECEIPT, receipt)).rowcount
+
+    return keep
 
 
 def first_of(rows: Sequence[Row]) -> int:

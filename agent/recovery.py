@@ -11,11 +11,12 @@ from agent.erasure import erase, erased_by
 from agent.errors import StorageError
 from agent.ledger import DAMAGED, GONE, Loss, Tail, losses_of
 from agent.receipt import Ranges
-from agent.salvage import records_in
+from agent.salvage import is_as_written, records_in
 from agent.store import DROPPED, KEPT, PENDING, DamagedError, Reserve, files_set_aside, has_log, read_reserve
 
 _KEPT = "FROM records WHERE state=? AND seq BETWEEN ? AND ?"
 _OPEN = "UPDATE records SET state=? WHERE state=? AND seq BETWEEN ? AND ? AND raw IS NOT NULL"
+_WAITING = "SELECT seq, raw, hash FROM records WHERE state=? AND lane=? AND seq>? ORDER BY seq LIMIT ?"
 _OWED = "owed"
 _GAPS = "SELECT raw FROM records WHERE kind=? AND raw IS NOT NULL"
 _HERE = "SELECT seq FROM records WHERE seq BETWEEN ? AND ?"
@@ -71,7 +72,8 @@ def _beyond(connection: sqlite3.Connection, seq: int) -> int:
 def _take_back(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> int:
     """The records that can be saved of those set aside; how many they are.
 
-    Those that may not be delivered yet go out again, under their own numbers; what is missing is noted as lost.
+    Those that may not be delivered yet go out again, under their own numbers; what is missing is noted as lost. What is
+    missing between those that were delivered is owed a word too.
     """
     device = bytes.fromhex(reserve.device)
     found = {seq: one for aside in files_set_aside(path) for seq, one in records_in(aside).items()}
@@ -81,9 +83,12 @@ def _take_back(connection: sqlite3.Connection, path: Path, reserve: Reserve) -> 
     ]
     keep(connection, [one for one in saved if one.seq < reserve.floor], KEPT)
     keep(connection, [one for one in saved if one.seq >= reserve.floor], PENDING)
-    open_ = Ranges([(reserve.floor, reserve.seq - 1)] if reserve.floor < reserve.seq else [])
-    _, lost = open_.split(Ranges([*erased, *((one.seq, one.seq) for one in saved)]))
-    connection.executemany("INSERT INTO lost VALUES (?,?)", lost)
+    known = Ranges([*erased, *_said(connection), *((one.seq, one.seq) for one in saved)])
+    if reserve.floor < reserve.seq:
+        _, lost = Ranges([(reserve.floor, reserve.seq - 1)]).split(known)
+        connection.executemany("INSERT INTO lost VALUES (?,?)", lost)
+    if saved and saved[0].seq < reserve.floor:
+        _owe(connection, Ranges([(saved[0].seq, reserve.floor - 1)]).split(known)[1])
     return len(saved)
 
 
@@ -95,6 +100,25 @@ def losses(connection: sqlite3.Connection) -> list[Loss]:
     ).fetchall()
     damaged = [Loss(first, last, "", DAMAGED, ()) for first, last in lost]
     return damaged + runs(dropped) + _gone(connection, _owed(connection))
+
+
+def waiting(
+    connection: sqlite3.Connection, lane: str, after_seq: int, limit: int
+) -> tuple[list[tuple[int, bytes]], int]:
+    """Within a transaction: pending records of a lane above a number, lowest first; how many had to be given up.
+
+    Where flash rots, bytes are not what was written in pages that are whole. Such a record would be refused wherever it
+    comes, and the one after it too: it is lost.
+    """
+    given_up = 0
+    while True:
+        rows = connection.execute(_WAITING, (PENDING, LANES.index(lane), after_seq, limit)).fetchall()
+        damaged = [(seq,) for seq, raw, digest in rows if not is_as_written(raw, digest)]
+        if not damaged:
+            return [(seq, raw) for seq, raw, _ in rows], given_up
+        connection.executemany("DELETE FROM records WHERE seq=?", damaged)
+        connection.executemany("INSERT INTO lost VALUES (?1,?1)", damaged)
+        given_up += len(damaged)
 
 
 def reopen(connection: sqlite3.Connection, spans: Ranges) -> tuple[list[str], list[Loss]]:
@@ -126,9 +150,9 @@ def _gone(connection: sqlite3.Connection, spans: Ranges) -> list[Loss]:
 
 
 def _said(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
-    """What gap records with their bytes say is gone."""
+    """What gap records with their bytes say is not here any more, for whatever reason: they go again where need be."""
     for (raw,) in connection.execute(_GAPS, (kind_number("gap"),)):
-        yield from ((loss.first, loss.last) for loss in losses_of(decode(raw)) if loss.reason == GONE)
+        yield from ((loss.first, loss.last) for loss in losses_of(decode(raw)))
 
 
 def _owed(connection: sqlite3.Connection) -> Ranges:

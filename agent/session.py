@@ -13,7 +13,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.broker import explain_failure, explain_refusal, make_context, name_of, port_of, read_password
-from agent.exchange import Answer, LinkDown, LinkUp, Message
+from agent.exchange import LANES, Answer, LinkDown, LinkUp, Message
 
 if TYPE_CHECKING:
     from agent.settings import Mqtt
@@ -36,8 +36,17 @@ DESIRED_BYTES_MAX = 4 * 1024 * 1024 + MESSAGE_BYTES_MAX
 ONLY_NEW = 1
 """Retain handling (MQTT 5 section 3.8.3.1): a retained message comes with a new subscription, not with each link."""
 
+SOON_S = 10.0
+"""A connection that was lost sooner than this is worth a look at the broker's log."""
+
 LOOP_S = 1.0
 """How often paho looks after its keep-alive; everything else wakes it at once."""
+
+PUBLISHES_MAX = 65535
+"""Most that may be unanswered, where the broker allows all that MQTT has numbers for."""
+
+HEAD_BYTES = 10
+"""Most that a PUBLISH has beside topic and payload, without properties."""
 
 UNSUPPORTED_VERSION = 0x84
 
@@ -62,6 +71,14 @@ class Puback:
     packet_id: int
 
 
+class Paho(Client):
+    """Publishes that a broker has no room for wait in paho."""
+
+    def allow(self, receive_maximum: int) -> None:
+        """So many may be unanswered; paho itself lets nobody say so once it is connected, when the broker does."""
+        self._max_inflight_messages = receive_maximum
+
+
 Tell = Callable[[Answer | Puback], None]
 
 
@@ -81,7 +98,9 @@ class Session:
         self._down: LinkDown | None = None
         self._is_stopping = False
         self.may_be_version = False
-        self._client: Client | None = self._make_client()
+        self.connack_s = 0.0
+        self._packet_bytes_max, self._sent_s = 0, 0.0
+        self._client: Paho | None = self._make_client()
 
     @property
     def is_up(self) -> bool:
@@ -94,7 +113,8 @@ class Session:
         assert client is not None, "a session runs once"
         try:
             self._connect(client)
-            self._serve(client, time.monotonic() + connack_s)
+            self._sent_s = time.monotonic()
+            self._serve(client, self._sent_s + connack_s)
         except OSError as error:
             return explain_failure(self._broker, error)
         except UnicodeError:
@@ -111,15 +131,20 @@ class Session:
     def say(self, name: str, payload: bytes, correlation: bytes, *, retain: bool) -> None:
         """Hand over what is no record, QoS 1, without waiting; what the broker does not get is lost."""
         client, properties = self._client, None
-        if client is None:
+        if client is None or 0 < self._room_bytes(name) < len(payload) + len(correlation):
             return
         if correlation and self._version == "5":
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # as in _connect
             properties.CorrelationData = correlation
         client.publish(self._identity.topic(name), payload, qos=1, retain=retain, properties=properties)
 
+    def _room_bytes(self, name: str) -> int:
+        """For what is said on this topic, where the broker limits its packets; else 0."""
+        beside_bytes = HEAD_BYTES + len(self._identity.topic(name).encode())
+        return max(1, self._packet_bytes_max - beside_bytes) if self._packet_bytes_max else 0
+
     def stop(self, wait_s: float) -> None:
-        """Say that we are leaving, wait for the broker's answer to it, and disconnect."""
+        """Say that we are leaving, wait for the broker's answer, and disconnect; without one, let the will tell."""
         client = self._client
         if client is None or not client.is_connected():
             self._is_stopping = True
@@ -127,7 +152,10 @@ class Session:
         state = client.publish(self._identity.topic("state"), self._identity.offline, qos=1, retain=True)
         if state.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             state.wait_for_publish(wait_s)
-        client.disconnect()
+            if state.is_published():
+                client.disconnect()
+                return
+        self._is_stopping = True
 
     def drop(self, reason: str) -> None:
         """End it as if the link had broken, within LOOP_S."""
@@ -140,9 +168,9 @@ class Session:
             if self._up is None and time.monotonic() > until_s:
                 return
 
-    def _make_client(self) -> Client:
-        """A paho client with our callbacks; it limits nothing, because uplink keeps the window."""
-        client = Client(
+    def _make_client(self) -> Paho:
+        """A paho client with our callbacks; what it limits is what the broker says."""
+        client = Paho(
             CallbackAPIVersion.VERSION2,
             client_id=self._identity.device,
             clean_session=None if self._version == "5" else False,
@@ -150,7 +178,7 @@ class Session:
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S
-        client.max_inflight_messages = 0
+        client.allow(PUBLISHES_MAX)
         client.will_set(self._identity.topic("state"), self._identity.offline, qos=1, retain=True)
         client.on_socket_open = self._on_socket_open
         client.on_socket_register_write = _leave_writing  # without it, two threads would write to one socket
@@ -179,19 +207,20 @@ class Session:
 
     def _explain_silence(self) -> LinkDown:
         """The connection ended, or was never answered, and the broker gave no reason."""
-        failure = getattr(self._socket, "failure", None)
-        if failure is not None:
+        if (failure := getattr(self._socket, "failure", None)) is not None:
             return explain_failure(self._broker, failure)
         if self._up is not None:
-            return LinkDown(f"the connection to {self._broker} was lost")
+            is_soon = time.monotonic() - self._sent_s < SOON_S
+            hint = " after seconds; if that goes on, its log says why: another client with our id, a message it refuses"
+            return LinkDown(f"the connection to {self._broker} was lost{hint if is_soon else ''}")
         self.may_be_version = True
         hint = "its log says why; does this port expect TLS, or a certificate from us?"
         return LinkDown(f"{self._broker} gives no answer to MQTT {self._version}; {hint}")
 
-    def _refuse(self, client: Client, reason: ReasonCode) -> None:
-        """The broker said no: remember why, and leave so that its will tells that we are gone."""
+    def _refuse(self, reason: ReasonCode) -> None:
+        """The broker said no: remember why, and leave without a word, so that its will tells that we are gone."""
         self._down = explain_refusal(self._broker, reason)
-        client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+        self._is_stopping = True
 
     def _on_socket_open(self, _client: Client, _userdata: object, opened: object) -> None:
         self._socket = opened
@@ -200,12 +229,17 @@ class Session:
         self, client: Client, _userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         """Accepted: subscribe and say that we are here. Or refused."""
+        self.connack_s = time.monotonic() - self._sent_s
         if reason.is_failure:
             self._down = explain_refusal(self._broker, reason)
             self.may_be_version = reason.value == UNSUPPORTED_VERSION
             return
-        receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
-        self._up = LinkUp(self._broker, self._version, flags.session_present, receive_maximum)
+        receive_maximum = getattr(properties, "ReceiveMaximum", PUBLISHES_MAX)
+        assert self._client is not None
+        self._client.allow(receive_maximum)
+        self._packet_bytes_max = getattr(properties, "MaximumPacketSize", 0)
+        bytes_max = min(self._room_bytes(lane) for lane in LANES)
+        self._up = LinkUp(self._broker, self._version, flags.session_present, receive_maximum, bytes_max)
         for name in self._subscribed:
             self._subscribe(client, name)
         state = client.publish(self._identity.topic("state"), self._identity.online, qos=1, retain=True)
@@ -220,19 +254,19 @@ class Session:
             client.subscribe(topic, qos=1)
 
     def _on_subscribe(
-        self, client: Client, _userdata: object, _packet_id: int, reasons: list[ReasonCode], _properties: Properties
+        self, _client: Client, _userdata: object, _packet_id: int, reasons: list[ReasonCode], _properties: Properties
     ) -> None:
         """The broker must let us have what we handle."""
         for reason in reasons:
             if reason.is_failure:
-                self._refuse(client, reason)
+                self._refuse(reason)
 
     def _on_publish(
-        self, client: Client, _userdata: object, packet_id: int, reason: ReasonCode, _properties: Properties
+        self, _client: Client, _userdata: object, packet_id: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         """An acknowledgement; that of our state opens the link."""
         if reason.is_failure:
-            self._refuse(client, reason)
+            self._refuse(reason)
         elif packet_id == self._state_packet:
             if self._up is not None and self._down is None:
                 self._tell(self._up)
@@ -241,15 +275,9 @@ class Session:
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         """Something for us."""
-        properties = message.properties
-        told = Message(
-            message.topic.removeprefix(self._identity.topic("")),
-            bytes(message.payload),
-            getattr(properties, "ResponseTopic", ""),
-            getattr(properties, "CorrelationData", b""),
-            bool(message.retain),
-        )
-        self._tell(told)
+        name, properties = message.topic.removeprefix(self._identity.topic("")), message.properties
+        response, correlation = getattr(properties, "ResponseTopic", ""), getattr(properties, "CorrelationData", b"")
+        self._tell(Message(name, bytes(message.payload), response, correlation, bool(message.retain)))
 
     def _on_disconnect(
         self,

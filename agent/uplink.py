@@ -6,14 +6,15 @@ health, samples. Within a lane live records go by number, and so does the backlo
 Backlog. A record is live for LIVE_S after it was synced, then it is backlog; what was stored before this start is
 backlog. Evidence of this start stays live, and so does its first record, which tells whose account it is. Each free
 place in the window goes to the highest lane that has a live record, and only when there is none to backlog, which holds
-at most half of the window and about BACKLOG_BYTES of it. So a live record waits behind at most that many bytes of
-backlog, however long the backlog is.
+at most half of the window and what the link carries in about a second (agent/pace.py). So long a live record waits
+behind backlog, however long the backlog is.
 
 On a metered link (`uplink.day_mb`) a lane whose share of the day is spent waits. A link on which nothing was
-acknowledged for `uplink.ack_s` is left: what stands between may answer pings for a broker that is gone.
+acknowledged for `uplink.ack_s` is left: what stands between may answer pings for a broker that is gone. A record that
+the broker does not take steps aside (agent/aside.py).
 
 When the platform was restored (agent/confirming.py), or the broker forgot our session, all that is still here is
-published again, in order.
+published again, in order; for brokers that always forget, not more often than `uplink.receipt_s`.
 """
 
 import math
@@ -23,6 +24,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from agent.allowance import Allowance
+from agent.aside import Aside
 from agent.backoff import Backoff
 from agent.confirming import Confirming
 from agent.exchange import (
@@ -42,13 +44,11 @@ from agent.exchange import (
     Want,
 )
 from agent.lanes import Lane, Place
+from agent.pace import Pace
 from agent.settings import Uplink as UplinkSettings
 
 LIVE_S = 60.0
 """Younger than this a record is live: the length of a chunk of samples, so the last minute counts as now."""
-
-BACKLOG_BYTES = 16384
-"""Backlog in flight, plus at most one record: under a second of a link of 20 kB/s."""
 
 CONFIRM_MAX = 256
 """Most records confirmed in one step, so that deleting them stays a short transaction."""
@@ -60,6 +60,7 @@ class Flight(NamedTuple):
     lane: Lane
     payload: bytes
     is_backlog: bool
+    sent_s: float
 
 
 class Uplink:
@@ -75,6 +76,7 @@ class Uplink:
         self._backoff = Backoff(settings, rng)
         self._lanes = {name: Lane(name, stored_upto) for name in LANES}
         self.allowance = Allowance(settings.day_mb * 1_000_000)
+        self._aside, self._pace = Aside(), Pace()
         self._held_back: frozenset[str] = frozenset()
         self._flights: dict[int, Flight] = {}
         self._stored_upto = stored_upto
@@ -84,7 +86,7 @@ class Uplink:
         self._must_rewind = self._is_reopening = False
         self.state: Literal["down", "connecting", "up", "leaving"] = "down"
         self.reason = "not yet tried"
-        self._since_s = self._answered_s = -math.inf
+        self._since_s = self._answered_s = self._forgotten_s = -math.inf
         self._retry_at_s = -math.inf
         self._counters = dict.fromkeys(("published", "republished", "acked", "confirmed", "links", "losses"), 0)
         self._counters |= dict.fromkeys(("auth_failures", "rewinds"), 0)
@@ -105,13 +107,13 @@ class Uplink:
                 case LinkDown():
                     said += self._link_down(now_s, answer)
                 case Acked(seq):
-                    self._acked(seq)
+                    self._acked(now_s, seq)
                     self._answered_s = now_s
                 case Message("receipt", payload):
                     said += self._receipt(payload)
         self._must_rewind |= self.state == "up" and self.confirming.is_in_vain(now_s)
         self._rewind_if_quiet()
-        return said
+        return said + self._aside.news()
 
     def reopened(self) -> None:
         """What `Reopen` asked for is done."""
@@ -134,12 +136,14 @@ class Uplink:
         since) is passed over. When rows are read beside the loop, offer what was read before telling what was synced
         since: `synced` makes the lane be read again.
         """
-        self._lanes[want.lane].offer(want, rows, self._stored_upto, self._is_sent)
+        self._lanes[want.lane].offer(want, rows, self._stored_upto, self._is_passed_over)
 
     def step(self, now_s: float) -> list[Action]:
         """What to do now, in this order."""
         self._grow_old(now_s)
         self.allowance.step(now_s)
+        for seq, one in self._aside.due(now_s):
+            self._lanes[one.lane].take_back([(seq, one.payload)])
         receipt = self.confirming.to_keep(now_s)
         actions: list[Action] = [] if receipt is None else [Keep(receipt)]
         if self.confirming.lost:
@@ -168,26 +172,30 @@ class Uplink:
     def counters(self) -> dict[str, int]:
         """For health: what was done since the start, and what is under way."""
         now = {"in_flight": len(self._flights), "unreceipted": len(self.confirming.held)}
-        return (
-            self._counters
-            | self.confirming.counts
-            | now
-            | {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
-        )
+        now |= {"aside": len(self._aside.waiting), "too_large": self._aside.too_large}
+        now |= {"day_bytes": self.allowance.spent_bytes, "lanes_held": len(self._held_back)}
+        return self._counters | self.confirming.counts | now
 
     def _link_up(self, now_s: float, up: LinkUp) -> list[str]:
         """The window opens; what the broker may have forgotten is sent again."""
         self.state, self.reason, self._since_s, self._answered_s = "up", "", now_s, now_s
         self._window = min(self._settings.window, up.receive_maximum)
         self._counters["links"] += 1
-        if self.confirming.held and not up.session_present:
-            self._must_rewind = True
+        self._pace.begin()
+        self._must_rewind |= up.bytes_max != self._aside.bytes_max
+        self._aside.bytes_max = up.bytes_max
+        if self.confirming.held and not up.session_present and now_s - self._forgotten_s >= self._settings.receipt_s:
+            self._must_rewind, self._forgotten_s = True, now_s
         return [f"connected to {up.broker} with MQTT {up.version}"]
 
     def _link_down(self, now_s: float, down: LinkDown) -> list[str]:
         """Whatever was not answered is published again; a try comes later."""
+        if self._flights and not down.is_auth:
+            seq, first = next(iter(self._flights.items()))
+            self._aside.broke(now_s, seq, first.lane.name, first.payload)
+        back = [(seq, one) for seq, one in self._flights.items() if seq not in self._aside.waiting]
         for lane in self._lanes.values():
-            lane.take_back((seq, flight.payload) for seq, flight in self._flights.items() if flight.lane is lane)
+            lane.take_back((seq, flight.payload) for seq, flight in back if flight.lane is lane)
         self._counters["republished"] += len(self._flights)
         self._counters["losses"] += self.state in ("up", "leaving")
         self._counters["auth_failures"] += down.is_auth
@@ -200,11 +208,14 @@ class Uplink:
         slowly = "; trying only every" if down.is_auth else "; trying again in"
         return [f"{down.reason}{slowly} {wait_s:.0f} s"] if is_news else []
 
-    def _acked(self, seq: int) -> None:
+    def _acked(self, now_s: float, seq: int) -> None:
         """The broker has it: done, or held until the platform has it too."""
-        if self._flights.pop(seq, None) is None:
+        if (flight := self._flights.pop(seq, None)) is None:
             return
+        if flight.is_backlog:
+            self._pace.answered(now_s - flight.sent_s)
         self._counters["acked"] += 1
+        self._aside.arrived(seq)
         self._backoff.reset()
         self.confirming.acked(seq)
 
@@ -215,12 +226,13 @@ class Uplink:
         return [sentence] if sentence else []
 
     def _rewind_if_quiet(self) -> None:
-        """Once nothing is in flight, read every lane from its beginning again."""
-        if not self._must_rewind or self._is_reopening or self._flights:
+        """Once nothing is in flight, nor to be opened again, read every lane from its beginning again."""
+        if not self._must_rewind or self._is_reopening or self.confirming.lost or self._flights:
             return
         self._must_rewind = False
         self._counters["rewinds"] += 1
         self.confirming.begin_again()
+        self._aside.begin_again()
         for name in self._lanes:
             self._lanes[name] = Lane(name, self._backlog_upto)
 
@@ -242,9 +254,10 @@ class Uplink:
         stays = seq > self._before_upto and (lane.name == "evidence" or seq == self._before_upto + 1)
         return stays or seq > self._backlog_upto
 
-    def _is_sent(self, seq: int) -> bool:
-        """Whether this record is on its way or there."""
-        return seq in self._flights or seq in self.confirming.held or seq in self.confirming.ready
+    def _is_passed_over(self, seq: int, payload: bytes) -> bool:
+        """Whether this record is on its way or there, or not for this link."""
+        is_sent = seq in self._flights or seq in self.confirming.held or seq in self.confirming.ready
+        return is_sent or self._aside.passes_over(seq, payload)
 
     def _is_unanswered(self, now_s: float) -> bool:
         """Whether the link seems up and takes nothing."""
@@ -265,7 +278,7 @@ class Uplink:
         while len(self._flights) < self._window and (next_ := self._next()) is not None:
             lane, place = next_
             seq, payload = place.ready.popleft()
-            self._flights[seq] = Flight(lane, payload, place is lane.old)
+            self._flights[seq] = Flight(lane, payload, place is lane.old, now_s)
             self._counters["published"] += 1
             self.allowance.spend(now_s, len(payload))
             yield Publish(seq, lane.name, payload)
@@ -284,4 +297,4 @@ class Uplink:
     def _has_backlog_room(self) -> bool:
         """Whether backlog may use one more place of the window."""
         sizes = [len(flight.payload) for flight in self._flights.values() if flight.is_backlog]
-        return len(sizes) < max(1, self._window // 2) and sum(sizes) < BACKLOG_BYTES
+        return len(sizes) < max(1, self._window // 2) and sum(sizes) < self._pace.bytes_max

@@ -121,8 +121,12 @@ class Writer:
             self._turn.notify()
 
     def reopen(self, spans: Iterable[tuple[int, int]]) -> None:
-        """These are to be delivered again, as far as they are here; what is not comes in `News.losses`."""
+        """These are to be delivered again, as far as they are here; what is not comes in `News.losses`.
+
+        What was confirmed before may be among them, and is seen to first.
+        """
         with self._turn:
+            self._confirm_by_s = 0.0
             self._reopens += spans
             self._turn.notify()
 

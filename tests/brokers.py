@@ -161,6 +161,7 @@ def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], 
     with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(change(data))
+    with suppress(OSError):
         sink.shutdown(socket.SHUT_RDWR)
 
 

@@ -45,7 +45,7 @@ class Office:
         )
         self.link = FakeLink()
         self.delivery = Delivery(Writer(outbox), uplink, cast("Any", self.link))
-        self.clerk = Clerk(Spool(folder), self.book, self.delivery, lambda _: self.facts)
+        self.clerk = Clerk(Spool(folder), self.book, self.delivery, lambda _: self.facts, folder / "clips")
         self.utc_us: int | None = None
         self.made: list[Record] = []
 

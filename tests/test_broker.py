@@ -16,7 +16,7 @@ from agent.errors import SettingsError
 from agent.exchange import LinkDown, LinkUp
 from agent.mqtt import Link
 from agent.settings import Mqtt
-from tests.brokers import Certificates, Front, Mosquitto, Process, free_port
+from tests.brokers import Certificates, Front, Mosquitto, Process, Subscriber, free_port
 from tests.links import STATE, Driver, plain, secure
 
 PASSWORD = "correct horse"
@@ -168,9 +168,12 @@ def test_a_refused_subscription_is_told(mosquitto: Process) -> None:
 
     with (
         Front(mosquitto.port, tamper=refuse) as front,
+        Subscriber(mosquitto.port, "tbox/v1/car1/state") as other,
         Driver(plain(front.port, version="3.1.1"), subscribed=["receipt"]) as driver,
     ):
         assert driver.wait(LinkDown).reason.startswith(f"127.0.0.1:{front.port} refused us")
+        while b'"online": true' in other.take()[1]:
+            pass  # in the end the will tells that nobody is there
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from agent import clock
 from agent.clock import Reading, is_due, read_clocks
+from agent.hours import CLOCK_FROM_US
 
 MIN_US = 60_000_000
 LAST = Reading(boot_us=5_000_000, utc_us=1_700_000_000_000_000, u_us=1000, source="ntp")
@@ -87,15 +88,25 @@ def test_both_clocks_are_read_at_one_instant() -> None:
 
 
 def test_a_pause_in_one_try_does_not_spoil_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    boots, walls = iter([0, 900_000, 1_000_000, 1_000_010, 1_100_000, 1_150_000]), iter([10, 500, 520])
+    boots, walls = (
+        iter([0, 900_000, 1_000_000, 1_000_010, 1_100_000, 1_150_000]),
+        iter([LAST.utc_us + 10, LAST.utc_us + 500, LAST.utc_us + 520]),
+    )
     monkeypatch.setattr(clock, "boot_us", lambda: next(boots))
     monkeypatch.setattr(clock, "utc_us", lambda: next(walls))
     monkeypatch.setattr(clock, "_kernel_error_us", lambda: 2000)
-    assert read_clocks() == Reading(1_000_005, 500, 2010, "ntp")
+    assert read_clocks() == Reading(1_000_005, LAST.utc_us + 500, 2010, "ntp")
 
 
-def test_a_clock_nobody_keeps_right_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_kernel_error_us", lambda: None)
+@pytest.mark.parametrize(
+    ("utc_us", "error_us"),
+    [pytest.param(LAST.utc_us, None, id="nobody"), pytest.param(CLOCK_FROM_US - 1, 1000, id="a rollover's")],
+)
+def test_a_clock_nobody_keeps_right_has_no_bound(
+    monkeypatch: pytest.MonkeyPatch, utc_us: int, error_us: int | None
+) -> None:
+    monkeypatch.setattr(clock, "_kernel_error_us", lambda: error_us)
+    monkeypatch.setattr(clock, "utc_us", lambda: utc_us)
     reading = read_clocks()
     assert (reading.u_us, reading.source) == (None, "system")
 

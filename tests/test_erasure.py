@@ -116,6 +116,16 @@ def test_all_that_tells_of_a_trip_goes_and_nothing_else(tmp_path: Path) -> None:
     assert left == set(range(office.book.tail.next_seq)) - gone
 
 
+def test_a_trip_whose_end_was_lost_can_be_erased_when_another_has_begun(tmp_path: Path) -> None:
+    outbox = Outbox.open(tmp_path / STORE_NAME, LARGE, "a")
+    outbox.append(two_boots()[:7])
+    assert isinstance(outbox.within(lambda store: erasure.of_trip(store, 2)), str)
+    outbox.append(two_boots()[7:12])
+    outbox.within(lambda store: store.execute("DELETE FROM records WHERE seq=7"))
+    assert isinstance(outbox.within(lambda store: erasure.of_trip(store, 2)), list)
+    outbox.close()
+
+
 @pytest.mark.parametrize("is_confirmed", [False, True])
 def test_no_byte_of_it_is_left_in_the_files(tmp_path: Path, is_confirmed: bool) -> None:
     book, store = ledger(), tmp_path / STORE_NAME
@@ -166,6 +176,17 @@ def test_what_is_erased_is_not_delivered_any_more(state: Path) -> None:
     sent = {one.seq for one in office.link.published}
     assert sent & {11, 12, 13, 15, 16} <= on_the_way
     assert {office.made[0].seq, *range(2, 8)} <= sent
+    office.close()
+
+
+def test_the_films_of_an_erased_trip_go_with_it(state: Path) -> None:
+    for event in (4, 13):
+        (state / "clips" / f"1-{event}").mkdir(parents=True)
+        (state / "clips" / f"1-{event}" / "segment").touch()
+        (state / "clips" / f"1-{event}.json").touch()
+    office = Office(state)
+    assert office.ask(Erase(11)).is_done
+    assert sorted(path.name for path in (state / "clips").iterdir()) == ["1-4", "1-4.json"]
     office.close()
 
 

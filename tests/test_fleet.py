@@ -181,7 +181,7 @@ def test_where_the_platform_is_known_only_its_word_counts(name: str) -> None:
     assert room.to_keep(0.0) == (payload if good else None)
 
 
-def test_the_newest_receipt_is_kept_now_and_then() -> None:
+def test_the_receipt_that_says_most_is_kept_now_and_then() -> None:
     room = Confirming("receipt", -1, 900.0)
     room.demand(PLATFORM.public, KEY.device)
     kept = []
@@ -196,6 +196,7 @@ def test_the_store_shows_what_the_platform_confirmed(tmp_path: Path, capsys: pyt
     outbox.append(WHOLE)
     outbox.within(keeping(receipt(12).text()))
     outbox.within(keeping(receipt(16).text()))
+    outbox.within(keeping(receipt(14).text()))  # it would rather have had less
     outbox.close()
     assert run([tmp_path], json=False, key=None, platform=PLATFORM.public.hex()) == 0
     assert "the platform confirmed all up to seq 16 at 2025-10-09T08:53:20Z" in capsys.readouterr().out

@@ -111,6 +111,14 @@ def test_a_seal_is_due_ten_minutes_after_the_one_before() -> None:
     assert book.due(2 * SEAL_EVERY_US)
 
 
+def test_of_a_parked_car_only_an_event_waits_for_a_seal() -> None:
+    book = ledger()
+    book.start(0, {})
+    assert not book.due(SEAL_EVERY_US, is_parked=True)
+    book.number("event", SEAL_EVERY_US, {"event": "parked_impact"})
+    assert book.due(SEAL_EVERY_US, is_parked=True)
+
+
 def test_a_seal_is_not_due_when_nothing_was_numbered_since() -> None:
     book = ledger()
     book.start(0, {})
@@ -134,11 +142,11 @@ def test_a_store_of_another_device_is_refused() -> None:
 
 
 def test_gaps_say_what_was_dropped_and_the_next_seal_counts_it() -> None:
-    book = ledger()
+    book = ledger(tail=Tail(next_seq=300))
     samples = [record for number in range(3) for record in book.number("samples", number, {})]
-    loss = Loss(0, 2, "samples", "over budget", tuple(record.hash for record in samples))
+    loss = Loss(300, 302, "samples", "over budget", tuple(record.hash for record in samples))
     gap, seal = book.gaps(9, [loss, Loss(100, 200, "", DAMAGED, ())])
-    assert gap.body["ranges"][0] == [0, 2, ["samples"], "over budget", list(loss.hashes)]
+    assert gap.body["ranges"][0] == [300, 302, ["samples"], "over budget", list(loss.hashes)]
     assert losses_of(gap) == [loss, Loss(100, 200, "", DAMAGED, ())]
     assert seal.body["losses"] == {"records: over budget": 3, "records: store damaged": 101}
     assert book.seal(10).body["losses"] == {}
@@ -157,7 +165,7 @@ def test_many_losses_become_several_gaps_and_none_is_left_out(lengths: list[int]
     for length in lengths:
         losses.append(Loss(at, at + length - 1, "samples", "over budget", (bytes(32),) * length))
         at += length + 1
-    *gaps, seal = ledger().gaps(0, losses)
+    *gaps, seal = ledger(tail=Tail(next_seq=at)).gaps(0, losses)
     assert seal.kind == "seal"
     assert all(sum(len(loss.hashes) for loss in losses_of(gap)) <= GAP_HASHES_MAX for gap in gaps)
     told = [seq for gap in gaps for loss in losses_of(gap) for seq in range(loss.first, loss.last + 1)]
@@ -166,10 +174,11 @@ def test_many_losses_become_several_gaps_and_none_is_left_out(lengths: list[int]
 
 @pytest.mark.parametrize("ranges", [
     None, 5, [[]], [[1, 2, ["samples"], "x"]], [[2, 1, ["samples"], "x", []]], [[1, 2, ["samples"], "x", [bytes(32)]]],
-    [[-1, 0, [], "x", []]], [[0, 0, [], "x", ["text"]]], [["0", 0, [], "x", []]],
+    [[-1, 0, [], "x", []]], [[0, 0, [], "x", ["text"]]], [["0", 0, [], "x", []]], [[0, 9, [], "x", []]],
+    [[0, 2**64 - 1, [], "x", []]],
 ])  # fmt: skip
-def test_a_malformed_gap_covers_nothing(ranges: object) -> None:
-    assert losses_of(make("gap", KEY.device, 1, 0, 0, ZEROS, {"ranges": ranges})) == []
+def test_a_malformed_gap_or_one_that_speaks_of_the_future_covers_nothing(ranges: object) -> None:
+    assert losses_of(make("gap", KEY.device, 1, 9, 0, ZEROS, {"ranges": ranges})) == []
 
 
 def test_the_same_drive_gives_the_same_bytes() -> None:

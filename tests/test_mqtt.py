@@ -1,6 +1,7 @@
 """The link, against real brokers: versions, session, state, last will, and delivery through lost links."""
 
 import json
+import os
 import select
 import socket
 import threading
@@ -12,6 +13,7 @@ from random import Random
 
 import pytest
 
+from agent.broker import KNOWN_S
 from agent.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
 from agent.mqtt import PROBE_S, Link
 from agent.session import MESSAGE_BYTES_MAX
@@ -60,6 +62,53 @@ def test_the_brokers_receive_maximum_is_told(tmp_path: Path) -> None:
         assert driver.wait(LinkUp).receive_maximum == 3
 
 
+def test_no_more_is_unanswered_than_a_strict_broker_takes_and_nothing_larger_comes() -> None:
+    props = b"\x21\x00\x01\x27\x00\x00\x01\x2c"  # receive maximum 1, maximum packet size 300
+    came: list[int] = []
+
+    def serve(server: socket.socket) -> None:
+        peer, _ = server.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(bytes([0x20, 3 + len(props), 0, 0, len(props)]) + props)
+            for packet_id in range(1, 5):  # the state, and what the link is given
+                data = peer.recv(4096)
+                while select.select([peer], [], [], 0.05)[0]:
+                    data += peer.recv(4096)
+                came.append(len(data))
+                peer.sendall(bytes([0x40, 2, 0, packet_id]))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        with Driver(plain(server.getsockname()[1], version="5")) as driver:
+            up = driver.wait(LinkUp)
+            assert up.bytes_max == 300 - 10 - len("tbox/v1/car1/evidence")
+            driver.link.publish(Publish(1, "evidence", bytes(up.bytes_max)))
+            driver.link.say("config/reported", bytes(300))
+            driver.link.say("config/reported", bytes(10))
+            driver.link.publish(Publish(2, "event", bytes(20)))
+            assert [driver.wait(Acked).seq for _ in range(2)] == [1, 2]
+            thread.join(WAIT_S)
+    assert came[1:] == [298, 3 + 2 + len("tbox/v1/car1/config/reported") + 2 + 10, 2 + 2 + 18 + 3 + 20]
+
+
+def test_who_leaves_a_broker_that_does_not_answer_lets_the_will_tell() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = Link(plain(server.getsockname()[1], version="3.1.1"), "car1", STATE)
+        link.connect()
+        peer, _ = server.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(b"\x20\x02\x00\x00")
+            told = peer.recv(4096)  # the state, which is never acknowledged
+            link.close(wait_s=0.1)
+            while data := peer.recv(4096):
+                told += data
+    assert b'"online": false' in told
+    assert not told.endswith(b"\xe0\x00")  # no DISCONNECT: with one the broker would forget the will
+
+
 def test_a_retained_receipt_comes_down_as_a_message(mosquitto: Process) -> None:
     receipt = b'{"upto": 3, "epoch": 1}'
     with Subscriber(mosquitto.port) as platform:
@@ -101,7 +150,9 @@ def test_the_last_will_tells_of_a_dead_connection(mosquitto: Process) -> None:
     ):
         driver.wait(LinkUp)
         front.slam()
-        assert driver.take() == LinkDown(f"the connection to 127.0.0.1:{front.port} was lost")
+        assert driver.wait(LinkDown).reason.startswith(
+            f"the connection to 127.0.0.1:{front.port} was lost after seconds; if that goes on,"
+        )
         assert [json.loads(subscriber.take()[1])["online"] for _ in range(2)] == [True, False]
         driver.link.connect()
         driver.wait(LinkUp)
@@ -135,6 +186,22 @@ def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1(mosquitto: Process, 
             with Driver(plain(front.port), memory=tmp_path / "versions.json") as driver:
                 assert driver.wait(LinkUp).version == "3.1.1"
             assert front.levels == levels
+
+
+def test_a_bad_link_that_looked_like_a_broker_of_3_1_1_is_not_remembered_for_long(
+    mosquitto: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "versions.json"
+    with Front(mosquitto.port, refuse={5: b""}) as front:
+        with Driver(plain(front.port), memory=memory) as driver:
+            assert driver.wait(LinkUp).version == "3.1.1"
+        os.utime(memory, (0, time.time() - KNOWN_S - 1))
+        monkeypatch.setattr("agent.mqtt.PROBE_S", 0.0)  # slower than this: MQTT 5 may have had no time to be answered
+        for _ in range(2):
+            with Driver(plain(front.port), memory=memory) as driver:
+                assert driver.wait(LinkUp).version == "3.1.1"
+            memory.unlink(missing_ok=True)
+        assert front.levels == [5, 4, 5, 4, 5, 4]
 
 
 def test_a_broker_that_learnt_mqtt_5_is_found_out(mosquitto: Process, tmp_path: Path) -> None:

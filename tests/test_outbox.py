@@ -15,12 +15,14 @@ import pytest
 
 from agent.codec import LANES, Record, decode
 from agent.errors import StorageError
-from agent.ledger import BUDGET, DAMAGED, GONE, Ledger, Loss, losses_of
+from agent.ledger import BUDGET, DAMAGED, ERASED, GONE, Ledger, Loss, losses_of
+from agent.opening import open_uplink
 from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
 from agent.proof import check
 from agent.receipt import Ranges
 from agent.recordfile import read_pile
 from agent.recovery import check_log
+from agent.settings import Uplink
 from agent.store import STORE_NAME, DamagedError, read_reserve, set_aside, write_reserve
 from tests.accounts import KEY, drive, framed, ledger, two_boots
 
@@ -292,6 +294,19 @@ def test_confirmed_history_gives_way_before_anything_is_dropped(store: Path) -> 
     outbox.close()
 
 
+def test_what_says_that_records_are_gone_keeps_its_bytes_however_little_room_there_is(store: Path) -> None:
+    outbox = Outbox.open(store, BUDGET_BYTES_MIN)
+    book = started(outbox)
+    outbox.append(book.number("trip_start", 1, {}))  # never delivered
+    outbox.append(book.number("samples", 1, {}))
+    outbox.append(book.gaps(2, [Loss(3, 3, "samples", ERASED, (outbox.tail().head,))]))
+    for _ in range(700):
+        outbox.append(book.number("event", 3, {"data": os.urandom(1000)}))
+        outbox.confirm_ranges([(4, book.tail.next_seq - 1)])
+    assert check([read_pile(store)]).problems == []
+    outbox.close()
+
+
 def test_when_only_the_protected_is_left_it_says_so_and_keeps_what_it_has(store: Path) -> None:
     outbox = Outbox.open(store, BUDGET_BYTES_MIN)
     book = started(outbox)
@@ -335,6 +350,28 @@ def test_what_a_restored_platform_lost_and_is_gone_is_said_after_a_restart_too(s
     again.close()
 
 
+def test_what_was_erased_before_it_was_delivered_is_not_said_to_have_been_delivered(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    book = started(outbox)
+    outbox.append(book.number("samples", 1, {}))
+    outbox.append(book.gaps(2, [Loss(2, 2, "samples", ERASED, (outbox.tail().head,))]))
+    outbox.confirm_ranges([(0, 4)])
+    assert outbox.reopen([(0, 4)]) == []
+    outbox.close()
+
+
+def test_a_platform_that_was_restored_before_this_start_is_sent_what_had_overtaken_the_backlog(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.confirm_ranges([(0, 1), (4, 5), (7, 7)])
+    outbox.close()
+    again = Outbox.open(store, LARGE, "b")
+    confirming = open_uplink(Uplink(confirm="receipt"), again, KEY.device).confirming
+    confirming.receipt(b'{"upto": 1, "epoch": 1}', 17)
+    assert confirming.take_lost() == [(4, 5), (7, 7)]
+    again.close()
+
+
 def test_what_a_gap_record_said_is_said_again_when_that_is_gone_too(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +408,33 @@ def test_where_all_was_saved_of_a_lost_store_a_gap_still_says_that_the_chain_beg
     assert [seq for seq, _ in everything(again)][:18] == list(range(18))
     again.close()
     assert check([read_pile(store)]).problems == []
+
+
+def test_what_was_delivered_before_a_store_was_lost_is_not_missing_after_it(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.confirm_ranges([(0, 17)])
+    outbox.close()
+    set_aside(store)
+    again = Outbox.open(store, LARGE, "b")
+    book = started(again)
+    again.append(book.gaps(1, again.losses()))
+    assert check([read_pile(store)]).problems == []
+    assert again.losses() == []
+    again.close()
+
+
+def test_a_record_that_rotted_in_a_whole_page_is_not_delivered_but_told(store: Path) -> None:
+    outbox = Outbox.open(store, LARGE, "a")
+    outbox.append(two_boots())
+    outbox.close()
+    rotten = two_boots()[13].raw
+    store.write_bytes(store.read_bytes().replace(rotten, rotten[:-1] + bytes([rotten[-1] ^ 1])))
+    outbox = Outbox.open(store, LARGE, "b")
+    assert [seq for seq, _ in outbox.pending("event", 9, 2)] == [10, 17]
+    assert outbox.depth()["event"] == 7
+    assert outbox.losses() == [Loss(13, 13, "", DAMAGED, ())]
+    outbox.close()
 
 
 def test_a_new_store_whose_making_was_cut_off_is_not_set_aside_too(store: Path) -> None:

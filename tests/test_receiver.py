@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from agent.codec import Record, make
+from agent.confirming import Confirming
 from agent.delivery import Delivery
 from agent.key import DeviceKey, load_or_make
 from agent.ledger import GONE, Ledger, Loss
@@ -22,13 +23,13 @@ from agent.mqtt import Link
 from agent.opening import open_uplink
 from agent.outbox import Outbox
 from agent.proof import check
-from agent.receipt import parse_receipt
+from agent.receipt import Ranges, parse_receipt
 from agent.recordfile import RECEIPT, read_pile
 from agent.settings import Uplink as UplinkSettings
 from agent.store import STORE_NAME
 from agent.writer import Writer
 from hil.receiver.intake import Arrival, Known, arrival, fault, read
-from hil.receiver.store import PlatformStore
+from hil.receiver.store import PlatformStore, receipt_of
 from tests.accounts import IDENTITY, KEY, OTHER_KEY, drive, ledger, rotated, two_boots
 from tests.brokers import Mosquitto
 from tests.links import STATE, plain
@@ -92,7 +93,10 @@ def test_what_is_no_record_of_its_lane_is_refused(lane: str, payload: bytes, wor
         assert store.receipt(CAR).startswith(b'{"upto": -1, "also": []')
 
 
-@pytest.mark.parametrize("topic", ["tbox/v1/a", "tbox/v2/a/event", "x/v1/a/event", "tbox/v1/a/b/c"])
+NAMELESS, NUL = f"tbox/v1/{'a' * 65}/event", "tbox/v1/a\0/event"
+
+
+@pytest.mark.parametrize("topic", ["tbox/v1/a", "tbox/v2/a/event", "x/v1/a/event", "tbox/v1/a/b/c", NAMELESS, NUL])
 def test_other_topics_are_nothing_for_a_receiver(topic: str) -> None:
     assert arrival(topic, b"") is None
 
@@ -169,6 +173,20 @@ def _tail_of(records: list[Record]) -> object:
     for record in records:
         tail = tail.after(record)
     return tail
+
+
+def test_of_very_many_islands_a_receipt_tells_the_lowest_and_nothing_above_counts_as_lost() -> None:
+    room = Confirming("receipt", -1, 900.0)
+    for seq in (0, 4000, 8000):
+        room.acked(seq)
+    stored = Ranges((seq, seq) for seq in range(0, 40_000, 4))
+    assert room.receipt(receipt_of(stored, "e", None, b"", b""), 40_000) == (False, "")
+    assert list(room.ready) == [(0, 0), (4000, 4000)]
+    more = Ranges([*stored, *((seq, seq) for seq in range(2, 1000, 4))])  # now what is told ends before 4000
+    assert room.receipt(receipt_of(more, "e", None, b"", b""), 40_000) == (False, "")
+    assert list(room.ready) == [(0, 0), (4000, 4000)]
+    fewer = Ranges((seq, seq) for seq in range(4, 40_000, 4))
+    assert room.receipt(receipt_of(fewer, "e", None, b"", b""), 40_000)[0]
 
 
 # End to end
@@ -298,6 +316,7 @@ def test_where_the_platform_is_known_its_word_ends_up_on_the_terminal(tmp_path: 
         (("--store", "no/folder/p.db", "--broker", "localhost:1"), 74, "give a file in a folder that is there"),
         (("--store", "p.db", "--broker", "localhost:x"), 2, "the port is a number"),
         (("--store", "p.db"), 2, "give either --broker or --export"),
+        (("--store", "p.db", "--export", "nobody"), 66, "--export nobody: nothing of it is stored there"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, more: tuple[str, ...], code: int, says: str) -> None:

@@ -26,6 +26,7 @@ from paho.mqtt.properties import Properties
 from agent.errors import SettingsError, UsageError
 from hil import tls
 from hil.receiver import access, rounds
+from hil.receiver.__main__ import _parser, _store
 from hil.receiver.access import PASSWORD, Access, hidden
 from hil.receiver.amqp import AmqpDoor, node_of
 from hil.receiver.door import Message, RefusedError
@@ -239,6 +240,13 @@ def test_receipts_find_the_broker_that_is_there_and_one_that_is_not_is_said(
             Teller([("localhost", running.port)], Access(user=USER, password="x")).open()
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with suppress(OSError), socket.create_connection(("localhost", port), 1):
+        return True
+    return False
+
+
 def test_the_guides_listener_lets_a_receiver_hear_all_and_say_receipts_only(
     certificates: tls.Certificates, tmp_path: Path
 ) -> None:
@@ -256,6 +264,7 @@ def test_the_guides_listener_lets_a_receiver_hear_all_and_say_receipts_only(
     given = told("--ca", certificates.cert(tls.AUTHORITY), "--user", USER, "--password-file", secret(tmp_path))
     heard: list[bool] = []
     with Mosquitto(tmp_path, ["per_listener_settings true", "allow_anonymous true", *text.splitlines()]) as running:
+        until(lambda: is_open(port))  # mosquitto opens its listeners one after the other
         door = MqttDoor(("localhost", port), given, "1", "tbox")
         assert door.take(1, 1.0) == []
         assert door.send([(CAR, b"{}")])
@@ -309,6 +318,24 @@ def test_a_broker_that_says_no_at_first_ends_it_and_one_that_does_so_later_is_tr
             work.run(lambda: not door.turns)
     else:
         work.run(lambda: not door.turns)
+    work.close()
+
+
+def test_a_disk_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails = [sqlite3.OperationalError("database or disk is full")]
+
+    def tell(_store: PlatformStore, _send: object) -> int:
+        if fails:
+            raise fails.pop()
+        return 0
+
+    monkeypatch.setattr(rounds, "AGAIN_S", 0.0)
+    monkeypatch.setattr(PlatformStore, "tell", tell)
+    door = Stubborn([False] * 2)
+    open_store, faults = _store(_parser().parse_args(["--store", str(tmp_path / "p.db")]))
+    work = Rounds(open_store, door, faults)
+    work.run(lambda: not door.turns)
+    assert not fails
     work.close()
 
 

@@ -4,18 +4,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import msgpack
 import psycopg
 import pytest
 
 from agent.codec import Record, make
 from agent.fleet import Certificate
 from agent.key import DeviceKey
+from agent.key_chain import handover
 from agent.ledger import Loss
 from agent.proof import check
 from agent.receipt import Ranges, parse_receipt
@@ -23,6 +25,7 @@ from agent.recordfile import read_pile
 from hil.postgres import Postgres
 from hil.receiver.contents import rows_of
 from hil.receiver.intake import Arrival
+from hil.receiver.library import Library
 from hil.receiver.postgres import PostgresStore, spans_in, text_of
 from tests.accounts import KEY, OTHER_KEY, drive, ledger, rotated, two_boots
 from tests.brokers import Mosquitto
@@ -131,6 +134,33 @@ def test_a_body_that_is_not_as_it_should_be_is_kept_all_the_same(
         assert store.counts()["records"] == 1
 
 
+def test_what_one_terminal_makes_up_stops_neither_receivers_nor_pages(address: str) -> None:
+    far = 2**63 - 1
+    end = {"distance_m": 1.7e308, "start_us": -5, "end_us": far}
+    clock = {"boot_us": -far, "utc_us": far, "u_us": 1}
+    bodies: list[tuple[str, Mapping[str, object]]] = [
+        ("event", {"event": "a\0", "told": "\\u0000", "start_us": far}),
+        ("gap", {"ranges": [[0, far, [], "x", []], [0, 2**64 - 1, [], "x", []], [1, 2, ["a\0"], "b\0", []]]}),
+        ("trip_end", {"trip": 7, **end}),
+        ("trip_end", {"trip": 8, **end}),
+        ("clock", {"boot": 1, **clock}),
+        ("key", handover(KEY.public, OTHER_KEY.public, Random(1).randbytes(3000).hex())),
+    ]
+    odd = [make(kind, KEY.device, 1, 10 * n, 5, bytes(32), body) for n, (kind, body) in enumerate(bodies)]
+    last = make("health", KEY.device, far, far, far, bytes(32), {})
+    junk = msgpack.packb([1, 4, KEY.device, 1, 5, 5, bytes(32), {"a\0": float("nan")}])
+    with PostgresStore(address) as store:
+        judged = store.take([*arrivals([*odd, last]), Arrival(CAR, "event", junk)])
+        assert [one.reason.split(":")[0] for one in judged.refused] == [
+            "a number after which there is none",
+            "no record",
+        ]
+        assert told(store)
+    with Library(address) as library:
+        assert [row["terminal"] for row in library.devices()] == [CAR]
+        assert [row["start_utc"] for row in [*library.trips(), *library.events()]] == [None] * 3
+
+
 def test_what_is_refused_lies_among_the_dead_letters_once_with_the_reason(address: str) -> None:
     record = two_boots()[4]
     forged = make("event", record.device, record.boot, record.seq, 7, record.prev, dict(record.body))
@@ -172,6 +202,13 @@ def test_a_terminal_with_a_new_name_goes_on_with_its_account(address: str) -> No
         receipts = told(store)
         assert set(receipts) == {CAR, "van-7"}
         assert parse_receipt(receipts["van-7"], upto_max=17).upto == 17
+
+
+def test_a_receiver_that_starts_waits_for_nobody_who_writes(address: str) -> None:
+    PostgresStore(address).close()
+    with psycopg.connect(address) as writing:
+        writing.execute("LOCK TABLE records, devices, links IN ROW EXCLUSIVE MODE")
+        PostgresStore(f"{address}%20-clock_timeout%3D500").close()
 
 
 def test_many_receivers_at_once_store_each_record_once(address: str) -> None:

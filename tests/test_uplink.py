@@ -6,9 +6,11 @@ from random import Random
 
 import pytest
 
+from agent.aside import AGAIN_S
 from agent.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish, Reopen
+from agent.pace import BACKLOG_BYTES
 from agent.settings import Uplink as Settings
-from agent.uplink import BACKLOG_BYTES, LIVE_S, Uplink
+from agent.uplink import LIVE_S, Uplink
 from tests.world import World
 
 UP = LinkUp("broker:8883", "5", session_present=True)
@@ -256,6 +258,17 @@ def test_a_week_of_backlog_does_not_delay_live_records() -> None:
     assert set(world.confirmed) == set(world.made)
 
 
+def test_on_a_very_slow_link_a_live_record_soon_waits_for_little_backlog() -> None:
+    world = World(3, Settings(), latency_s=0.5, rate_bps=300)
+    world.store(["samples"] * 2000, 1200)  # ten of them take 40 s
+    live = []
+    for second in range(60, 600, 20):
+        world.later(second, lambda: live.append(world.make("event", 250)))
+    world.run(620)
+    assert max(world.acked_s[seq] - world.made[seq][1] for seq in live) < 10
+    assert len(world.sent) > 0.8 * 620 * 300 / 1200
+
+
 # A metered link, and one that takes nothing
 
 
@@ -293,6 +306,51 @@ def test_a_link_that_has_nothing_to_carry_is_left_alone() -> None:
     assert bench.turn(20_000) == [1]
     bench.turn(20_059)
     assert bench.drops == 0
+
+
+# What the broker does not take
+
+
+def test_a_record_larger_than_the_broker_takes_lets_others_pass_and_goes_once_it_may() -> None:
+    bench = Bench({0: "event", 1: "event", 2: "trip"})
+    bench.rows[0] = ("event", bytes(1001))
+    small, large = (LinkUp("b:1", "5", session_present=True, bytes_max=most) for most in (1000, 1001))
+    assert bench.up(0, small) == [1, 2]
+    assert bench.turn(1, *acks(1, 2)) == []
+    assert bench.said == [
+        "record 0 has 1001 bytes, and this broker takes 1000: what is larger waits until that limit is raised"
+    ]
+    assert bench.uplink.counters()["too_large"] == 1
+    bench.turn(2, LinkDown("lost"))
+    bench.rows = {0: bench.rows[0]}
+    assert bench.up(9, large) == [0]
+    assert bench.uplink.counters()["too_large"] == 0
+
+
+def test_a_record_at_which_three_links_ended_waits_and_is_tried_alone_later() -> None:
+    bench = Bench(dict.fromkeys(range(3), "event"), window=2)
+    for at_s in (0, 100, 200):
+        assert bench.up(at_s) == [0]
+        bench.turn(at_s + 1, LinkDown("lost"))
+    assert "record 0 (event, 10 bytes) was under way when 3 links ended" in bench.said[-1]
+    assert bench.up(205) == [1]
+    assert bench.turn(206, *acks(1)) == [2]
+    assert bench.turn(207, *acks(2)) == []
+    assert bench.uplink.counters()["aside"] == 1
+    assert bench.turn(201 + AGAIN_S) == [0]
+    bench.turn(300, LinkDown("lost"))
+    assert bench.up(302) == []
+    assert bench.turn(299 + 2 * AGAIN_S) == []
+    assert bench.turn(300 + 2 * AGAIN_S) == [0]
+    bench.turn(301 + 2 * AGAIN_S, *acks(0))
+    assert bench.confirmed == [1, 2, 0]
+
+
+def test_a_broker_that_refuses_who_we_are_says_nothing_of_the_record() -> None:
+    bench = Bench({0: "event"})
+    for at_s in range(0, 5000, 1000):
+        assert bench.up(at_s) == [0]
+        bench.turn(at_s + 1, LinkDown("not you", is_auth=True))
 
 
 # Waits
@@ -404,6 +462,13 @@ def test_a_restored_platform_gets_again_all_that_is_still_here(upto: int, epoch:
     assert set(bench.confirmed) == set(range(8))
 
 
+def test_what_a_restored_platform_has_no_more_is_not_confirmed_after_all() -> None:
+    bench = Bench(dict.fromkeys(range(6), "evidence"), confirm="receipt")
+    bench.up()
+    bench.turn(1, *acks(0, 1, 2, 3, 4), receipt(4), receipt(1, epoch=2))  # 5 is on its way still
+    assert (bench.confirmed, bench.spans) == ([0, 1], [(2, 4)])
+
+
 @pytest.mark.parametrize(
     ("upto", "spans"),
     [
@@ -417,6 +482,15 @@ def test_a_platform_that_was_restored_before_this_start_is_noticed(upto: int, sp
     bench.up()
     bench.turn(1, receipt(upto))
     assert bench.spans == spans
+
+
+def test_what_is_opened_again_goes_again_though_every_lane_was_read_to_its_end() -> None:
+    bench = Bench({10: "event"}, confirm="receipt", delivered_upto=9)
+    bench.up()
+    bench.turn(1, Acked(10), receipt(4))
+    assert bench.spans == [(5, 9)]
+    bench.rows |= dict.fromkeys(range(5, 10), ("event", b"opened"))
+    assert bench.turn(2) == [5, 6, 7, 8, 9, 10]
 
 
 def test_what_no_receipt_covers_goes_again_after_a_while_and_after_twice_as_long() -> None:
@@ -450,7 +524,12 @@ def test_a_broker_that_forgot_us_gets_again_what_the_platform_has_not() -> None:
     bench.turn(1, *acks(0, 1, 2, 3), receipt(0))
     bench.rows.pop(0)
     bench.turn(2, LinkDown("lost"))
-    assert bench.up(9, LinkUp("b:1", "5", session_present=False)) == [1, 2, 3]
+    forgetful = LinkUp("b:1", "5", session_present=False)
+    assert bench.up(9, forgetful) == [1, 2, 3]
+    bench.turn(10, *acks(1, 2, 3), LinkDown("lost"))
+    assert bench.up(19, forgetful) == []  # one that always forgets would get the same for ever, and nothing else
+    bench.turn(20, LinkDown("lost"))
+    assert bench.up(9 + 900, forgetful) == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

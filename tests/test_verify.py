@@ -149,7 +149,7 @@ def test_a_whole_account_forged_without_the_key_fails_at_the_seals(tmp_path: Pat
     book = Ledger(forger, 1, Tail(), ledger()._identity)
     report = verified(tmp_path / "f", framed(book.start(0, {}) + drive(book, 5)))
     assert not report.is_good
-    assert "no seal can be checked: the key is not this device's" in [str(problem) for problem in report.problems]
+    assert [str(problem) for problem in report.problems] == ["no seal can be checked: the key is not this device's"]
 
 
 def test_an_account_rewritten_from_one_record_on_fails_at_its_seal(tmp_path: Path) -> None:
@@ -271,8 +271,9 @@ def test_an_export_says_where_it_begins_and_what_it_has_only_hashes_of(tmp_path:
     assert report.problems == []
     assert (report.elsewhere, report.unsealed) == (3, 0)
     assert report.notes == [
-        "begins with seq 8; what came before is not in it", "seq 9, 12, 15: only the hash is in it",
-    ]  # fmt: skip
+        "begins with seq 8; what came before is not in it",
+        "seq 9, 12, 15: only the hash is in it (1 boot, 2 samples)",
+    ]
     beheaded = verified(tmp_path / "f", head_frame(KEY.public, 8) + b"".join(body[1:]))
     assert "should begin with seq 8, but the first in it is seq 9" in beheaded.problems[0].problem
 

@@ -74,6 +74,17 @@ def until_settled(writer: Writer) -> None:
         assert time.monotonic() < deadline_s, "never settled"
 
 
+def test_what_was_confirmed_just_before_is_opened_again_too(writer: Writer, outbox: Outbox) -> None:
+    writer.put(two_boots())
+    taken(writer, lambda news: len(news.synced) == 18)
+    writer.confirm([1, 2])
+    writer.reopen([(1, 2)])
+    assert select.select([writer], [], [], PATIENCE_S)[0]
+    assert writer.take().is_reopened
+    writer.close()
+    assert outbox.depth()["event"] + outbox.depth()["trip"] == 12
+
+
 def test_what_is_told_as_synced_is_in_the_store(writer: Writer, outbox: Outbox) -> None:
     assert writer.put(two_boots()[:8])
     assert writer.put(two_boots()[8:])

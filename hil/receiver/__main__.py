@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from agent.errors import StorageError, TboxError
+from agent.errors import InputError, StorageError, TboxError
 from agent.key import KEY_BYTES, Signer, load_or_make
 from hil.receiver import access, figures
 from hil.receiver.access import Access, hidden
@@ -50,8 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         open_store, faults = _store(asked)
         if asked.export is not None:
-            sys.stdout.buffer.writelines(open_store().export(asked.export))
-            return 0
+            return _export(open_store(), asked.export)
         told = Access.read(asked)
         usual = 1883 if told.context is None else 8883
         door = _door(asked, [(host, int(port or usual)) for host, _, port in brokers], told)
@@ -62,6 +61,17 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as why:
         print(f"--metrics {asked.metrics}: {why.strerror}; name a port that is free", file=sys.stderr)
         return 2
+    return 0
+
+
+def _export(store: Store, terminal: str) -> int:
+    """All that is stored of a terminal. InputError: nothing is."""
+    frames = store.export(terminal)
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"--export {terminal}: nothing of it is stored there")
+    sys.stdout.buffer.write(first)
+    sys.stdout.buffer.writelines(frames)
     return 0
 
 
@@ -112,7 +122,7 @@ def _store(asked: argparse.Namespace) -> tuple[Callable[[], Store], tuple[type[E
         return bool(restored.pop(0) if len(restored) > 1 else False)
 
     if not asked.store.startswith(POSTGRES):
-        return lambda: _sqlite(asked.store, is_restored=is_restored(), key=key, fleet=asked.fleet), ()
+        return lambda: _sqlite(asked.store, is_restored=is_restored(), key=key, fleet=asked.fleet), (sqlite3.Error,)
     import psycopg  # noqa: PLC0415  (one machine needs none)
 
     from hil.receiver.postgres import PostgresStore  # noqa: PLC0415

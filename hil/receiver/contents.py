@@ -9,6 +9,9 @@ from agent.ledger import losses_of
 ABOUT = {"samples": "trip", "event": "trip", "trip_end": "trip", "evidence": "event"}
 """Kind, and the entry of its body with the number of the record it is about."""
 
+NUMBER_MAX = 1e15
+"""A larger figure is none of a car's, and sums over the fleet could fail on it."""
+
 
 class Trip(NamedTuple):
     """Begin or end of a trip; what is not told in this record is None."""
@@ -125,8 +128,10 @@ def _whole(value: object) -> int | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > NUMBER_MAX:
+        return None
+    return float(value)
 
 
 def _text(value: object) -> str | None:
-    return value.replace("\0", "") if isinstance(value, str) else None
+    return value if isinstance(value, str) else None

@@ -1,15 +1,18 @@
 """Is what arrived a record of the terminal whose topic it came on, and does it fit what is stored? Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.codec import ZEROS, CodecError, Record, decode
+from agent.codec import COUNT_MAX, ZEROS, CodecError, Record, decode
 from agent.key_chain import chain_of, links_in, previous_of
 from agent.ledger import losses_of
 from agent.receipt import Ranges
 from agent.vouching import seal_fault
 
 TOPIC_PARTS = 4
+NAME = r"[\w.:@ -]{1,64}"
+"""What a terminal may be called in topics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Known:
 def arrival(topic: str, payload: bytes) -> Arrival | None:
     """What a message is; None: nothing for a receiver."""
     parts = topic.split("/")
-    if len(parts) != TOPIC_PARTS or parts[:2] != ["tbox", "v1"]:
+    if len(parts) != TOPIC_PARTS or parts[:2] != ["tbox", "v1"] or not re.fullmatch(NAME, parts[2]):
         return None
     return Arrival(parts[2], parts[3], payload)
 
@@ -51,6 +54,8 @@ def read(arrived: Arrival) -> Record | str:
         record = decode(arrived.payload)
     except CodecError as error:
         return f"no record: {error}"
+    if record.seq == COUNT_MAX:
+        return "a number after which there is none: no account comes that far"
     return record if record.lane == arrived.lane else f"a {record.kind} on the lane {arrived.lane}"
 
 

@@ -26,14 +26,14 @@ FROM devices d WHERE %(device)s::bytea IS NULL OR d.device = %(device)s ORDER BY
 """
 _TRIPS = """
 SELECT encode(device, 'hex') AS device, trip, utc_of(device, boot, start_us) AS start_utc,
-    utc_of(device, boot, end_us) AS end_utc, ((end_us - start_us) / 1e6)::float8 AS lasts_s, distance_m, score,
+    utc_of(device, boot, end_us) AS end_utc, ((end_us::numeric - start_us) / 1e6)::float8 AS lasts_s, distance_m, score,
     end_reason, summary
 FROM trips WHERE end_us IS NOT NULL AND (%(device)s::bytea IS NULL OR device = %(device)s)
     AND (%(trip)s::int8 IS NULL OR trip = %(trip)s) ORDER BY device, trip
 """
 _EVENTS = """
 SELECT encode(device, 'hex') AS device, seq, kind, trip, utc_of(device, boot, start_us) AS start_utc,
-    ((end_us - start_us) / 1e6)::float8 AS lasts_s, severity, lat_deg, lon_deg, body,
+    ((end_us::numeric - start_us) / 1e6)::float8 AS lasts_s, severity, lat_deg, lon_deg, body,
     (SELECT count(*) FROM evidence e WHERE e.device = events.device AND e.event = events.seq) AS evidence
 FROM events WHERE (%(device)s::bytea IS NULL OR device = %(device)s)
     AND (%(trip)s::int8 IS NULL OR trip = %(trip)s) ORDER BY device, seq

@@ -23,6 +23,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from hil.receiver import page_parts as parts
 from hil.receiver.access import hidden
+from hil.receiver.intake import NAME
 from hil.receiver.library import Chosen, Library
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -141,7 +142,7 @@ def reported(frames: bytes, name: str, *more: str) -> str:
 def application(address: str) -> Application:
     """All pages over this database."""
     given = {"address": address}
-    name = r"([\w.:@ -]{1,64})"
+    name = f"({NAME})"
     return Application(
         [
             ("/", Fleet, given),

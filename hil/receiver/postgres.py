@@ -6,6 +6,7 @@ receiver at a time, from what is committed, so they never go backwards.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -36,6 +37,8 @@ _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS arriving (device bytea, seq int8, month date, kind text, boot int8, t_us int8,
     about int8, prev bytea, hash bytea, raw bytea) ON COMMIT DELETE ROWS
 """
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""NUL as JSON writes it: behind an even number of backslashes, or these words would be part of a text."""
 _TYPES = ("bytea", "int8", "date", "text", "int8", "int8", "int8", "bytea", "bytea", "bytea")
 
 _WRITE: dict[type, str] = {
@@ -63,7 +66,7 @@ class PostgresStore:
         set_json_dumps(_json, self._connection)
         with self._connection.transaction():
             self._do("SELECT pg_advisory_xact_lock(%s)", TELLER + 1)
-            self._connection.execute(files("hil.receiver").joinpath("schema.sql").read_bytes())
+            self._make_tables()
             if is_restored:
                 self._do("DELETE FROM platform")
                 self._do("UPDATE devices SET is_told = false")
@@ -130,6 +133,14 @@ class PostgresStore:
             for (raw,) in cursor.execute(query, (terminal,)):
                 yield frame(raw)
 
+    def _make_tables(self) -> None:
+        """Bring the database to this form, unless it has it: that waits for whoever writes, and they for us."""
+        schema = files("hil.receiver").joinpath("schema.sql").read_bytes()
+        form = sha256(schema).hexdigest()
+        if self._one("SELECT obj_description(to_regclass('platform'), 'pg_class')") != form:
+            self._connection.execute(schema)
+            self._connection.execute(sql.SQL("COMMENT ON TABLE platform IS {}").format(form))
+
     def _receipts(self, settled: dict[bytes, Ranges]) -> list[tuple[str, bytes]]:
         """The receipts of these devices, for each name a device has in topics."""
         epoch = self._one("SELECT epoch FROM platform")
@@ -168,14 +179,8 @@ class PostgresStore:
     def _bury(self, cursor: psycopg.Cursor[Any], judged: Judged) -> None:
         """What was refused, once each."""
         letters = [
-            (
-                one.arrived.terminal,
-                sha256(one.arrived.payload).digest(),
-                one.arrived.lane,
-                one.reason,
-                one.arrived.payload,
-            )
-            for one in judged.refused
+            (came.terminal, sha256(came.payload).digest(), came.lane, _text(reason), came.payload)
+            for came, reason in ((one.arrived, one.reason) for one in judged.refused)
         ]
         if letters:
             cursor.executemany(
@@ -281,11 +286,15 @@ def text_of(spans: Ranges) -> str:
 
 def _adapted(row: Row) -> tuple[object, ...]:
     """A row with its body as JSON."""
-    return tuple(Jsonb(value) if isinstance(value, dict) else value for value in row)
+    return tuple(Jsonb(one) if isinstance(one, dict) else _text(one) if isinstance(one, str) else one for one in row)
+
+
+def _text(told: str) -> str:
+    """Without NUL, which PostgreSQL has no place for."""
+    return told.replace("\0", "")
 
 
 def _json(body: object) -> str:
-    """A body of msgpack as JSON: bytes as hex; NUL, which PostgreSQL has no place for, left out."""
-    return json.dumps(body, default=lambda one: one.hex() if isinstance(one, bytes) else str(one)).replace(
-        "\\u0000", ""
-    )
+    """A body of msgpack as JSON: bytes as hex, text without NUL."""
+    told = json.dumps(body, default=lambda one: one.hex() if isinstance(one, bytes) else str(one))
+    return _NUL.sub(r"\1", told)

@@ -18,7 +18,9 @@ CREATE TABLE IF NOT EXISTS terminals (    -- the id in topics, and the device be
     terminal text PRIMARY KEY, device bytea NOT NULL);
 CREATE INDEX IF NOT EXISTS terminals_device ON terminals (device);
 
-CREATE TABLE IF NOT EXISTS links (device bytea, raw bytea, PRIMARY KEY (device, raw));
+CREATE TABLE IF NOT EXISTS links (device bytea, raw bytea);
+ALTER TABLE links DROP CONSTRAINT IF EXISTS links_pkey;     -- of older ones: a long record fits no index
+CREATE UNIQUE INDEX IF NOT EXISTS links_once ON links (device, sha256(raw));
 
 CREATE TABLE IF NOT EXISTS boots (device bytea, boot int8, month date NOT NULL, PRIMARY KEY (device, boot));
 
@@ -80,10 +82,11 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     times int8 NOT NULL DEFAULT 1, first_seen timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (terminal, digest));
 
--- UTC of a moment of a boot, by the nearest thing its terminal said of the time; null: it never said any.
+-- UTC of a moment of a boot, by the nearest thing its terminal said of the time; null: it never said any, or nonsense.
 CREATE OR REPLACE FUNCTION utc_of(of_device bytea, of_boot int8, of_us int8) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT to_timestamp((utc_us + (of_us - boot_us)) / 1e6) FROM clocks
-    WHERE device = of_device AND boot = of_boot AND u_us IS NOT NULL
-    ORDER BY abs(of_us - boot_us) LIMIT 1
+    SELECT CASE WHEN utc_s BETWEEN 0 AND 253370764800 THEN to_timestamp(utc_s) END FROM (
+        SELECT (utc_us::numeric + of_us - boot_us) / 1e6 AS utc_s FROM clocks
+        WHERE device = of_device AND boot = of_boot AND u_us IS NOT NULL
+        ORDER BY abs(of_us::numeric - boot_us) LIMIT 1) AS nearest
 $$;

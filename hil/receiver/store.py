@@ -6,12 +6,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from agent.codec import Record, decode
 from agent.key import Signer
-from agent.receipt import Ranges, Receipt, signed
+from agent.receipt import SPANS_TOLD, Ranges, Receipt, signed
 from agent.recordfile import frame
 from hil.receiver.batch import Book, Judged, Mark, Place, judge, read_all, records_in, wanted
 from hil.receiver.intake import Arrival, links_of
@@ -56,8 +57,8 @@ class Store(Protocol):
 
 
 def receipt_of(stored: Ranges, epoch: str, key: Signer | None, device: bytes, head: bytes) -> bytes:
-    """The receipt as it is published; signed where the platform has a key and the device is known."""
-    receipt = Receipt(stored, epoch)
+    """The receipt as it is published, of the lowest spans; signed where there is a key and the device is known."""
+    receipt = Receipt(Ranges(islice(stored, SPANS_TOLD)), epoch)
     if key is None or not device:
         return receipt.text()
     return signed(receipt, key, device, time.time_ns() // 1000, head).text()
