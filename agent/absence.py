@@ -32,6 +32,9 @@ STEPS_M = (1000.0, 100.0, 10.0)
 SUPPLY_V = 9.0
 """So much shows that it is connected (native/unplugged.c)."""
 
+FASTEST_MPS = 70.0
+"""A way that asks for more is another car's odometer, a wild reading or a wild fix."""
+
 AHEAD = 1.2
 """It may go faster by this until the next word."""
 
@@ -129,7 +132,7 @@ def _told(before: Whereabouts, sample: Sample, own_m: float, back_us: int) -> Ev
         far_m, source = odometer_m - before.odometer_m - _step_m(before.odometer_m, odometer_m) - own_m, "vehicle"
     else:
         far_m, source = _apart_m(before, sample) - PLACE_M - own_m, "gnss"
-    if far_m < TOLD_M:
+    if far_m < TOLD_M or (before.at_us is not None and far_m > FASTEST_MPS * (sample.at_us - before.at_us) / 1e6):
         return None
     return Event(
         at_us=sample.at_us,

@@ -95,7 +95,7 @@ class Capture:
         self._todo: list[bytes] = []
         self._pieces: dict[int, _Piece] = {}
         self._tail = bytearray()
-        self._key = self._tail_us = self.packed_bytes = self._before_bytes = 0
+        self._key = self._tail_us = self._heard_us = self.packed_bytes = self._before_bytes = 0
         self._is_told, self._is_full, self.is_held_back = True, False, False
         self._changes = Changes()
         self.head: Head | None = None
@@ -126,16 +126,17 @@ class Capture:
         self.head, self.is_held_back = head, is_held_back
         head.until_us = head.blow_us + self._rule.after_us
         self._todo = [part for one in slices for part in ([one] if len(one) <= PART_BYTES else cut(one, PART_BYTES))]
-        self._key, self._tail_us = len(self._todo) + 1, now_us
+        self._key, self._tail_us, self._heard_us = len(self._todo) + 1, now_us, now_us
         self._before_bytes = (
             self._rule.most_bytes * self._rule.before_us // (self._rule.before_us + self._rule.after_us)
         )
         self._is_told = self._is_full = False
 
     def hear(self, ring: bytes, now_us: int) -> None:
-        """What came since; after the last second it is none of it."""
-        if self.head is not None and now_us < self.head.until_us + EVERY_US and not self._is_full:
+        """What came since; after the last second it is none of it. A turn that comes late brings what came before."""
+        if self.head is not None and self._heard_us < self.head.until_us and not self._is_full:
             self._tail += ring
+            self._heard_us = now_us
 
     def confirm(self, event: int, blow_us: int) -> int:
         """It is this event; the event it is of. A second one while the first is being caught makes it longer."""

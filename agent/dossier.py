@@ -25,6 +25,9 @@ class Dossier:
     missing: tuple[str, ...]
     """What of it is not here, in words."""
 
+    first: int | None = None
+    """The event it was caught with, where another came first: the table is of that one."""
+
     @property
     def blow_us(self) -> int:
         """Time zero."""
@@ -47,8 +50,9 @@ def dossier(records: Sequence[Record], number: int | None = None) -> Dossier:
     event = next((one for one in records if one.seq == seq and one.kind == "event"), None)
     parts = sorted((one for one in records if _is_part(one) and one.body["event"] == seq), key=_part)
     see = next((one.body.get("see") for one in parts if one.body.get("form") == "same"), None)
-    if see is not None and see in there:
-        parts = sorted((one for one in records if _is_part(one) and one.body["event"] == see), key=_part)
+    first = see if see in there else None
+    if first is not None:
+        parts = sorted((one for one in records if _is_part(one) and one.body["event"] == first), key=_part)
     if event is None or not parts:
         known = ", ".join(map(str, there)) or "none"
         raise InputError(f"there is no evidence of an event {seq} here; of these there is: {known}")
@@ -56,7 +60,7 @@ def dossier(records: Sequence[Record], number: int | None = None) -> Dossier:
     boot = int(parts[0].body.get("boot", parts[0].boot))
     came, bad = _entries(parts)
     missing = (*_missing(parts), *bad)
-    return Dossier(event, tuple(parts), boot, table if isinstance(table, dict) else None, tuple(came), missing)
+    return Dossier(event, tuple(parts), boot, table if isinstance(table, dict) else None, tuple(came), missing, first)
 
 
 def _is_part(record: Record) -> bool:

@@ -5,8 +5,8 @@ speed for 5 s before time zero (asked for at 2 Hz; here at 10 Hz), longitudinal 
 to 250 ms at 100 Hz, the largest change within 300 ms and its time. Time zero is 563.5's, found by the core. Axes are
 ISO 8855: forward and left are positive. The change is the specific force, turned by the sensor's mounting, integrated
 by trapezoid over true times from time zero; gravity is left out as it is on a level road. Where the mounting is not
-known, only the size of the horizontal change is given, with "up" where gravity was in the second before. What nobody
-measured is null, never 0.
+known, only the size of the horizontal change is given, with "up" where gravity was in the seconds before: a second of
+hard braking alone would tilt it by 40 degrees. What nobody measured is null, never 0.
 """
 
 import math
@@ -33,6 +33,11 @@ HOLE_US = 100_000
 
 G_MPS2 = 9.80665
 CLIP_LEAST_MPS2 = 1.9 * G_MPS2
+RANGES_G = (2, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200, 400)
+NEAR_RANGE, AT_RANGE = 0.01, 0.0001
+"""Where sensors end, and how near to it they are at their end: the core's numbers (native/imu.c, pulse.c)."""
+
+CALM_SAMPLES = 700  # of the seconds before tell where up is
 WEIGHTLESS_MPS2 = 0.35 * G_MPS2
 FALL_LOOK_US = 1_000_000
 THREE_AXES = 0b111
@@ -50,8 +55,6 @@ Sample = tuple[int, Vector]
 """Specific force on the sensor's axes, m/s2, at a time."""
 
 Matrix = Sequence[float]
-
-
 Columns = dict[str, list[float | None]]
 Making = Generator[None, None, dict[str, Any]]
 
@@ -151,7 +154,7 @@ def _felt(t_us: int, put: bytes) -> Sample | None:
 
 def _delta(samples: Sequence[Sample], blow_us: int, rotation: Matrix | None) -> dict[str, Any]:
     """The change of velocity every 10 ms, and the largest."""
-    up = _up(samples, blow_us)
+    up = _up(samples, blow_us) if rotation is None else None
     since = max((at for at, (t_us, _) in enumerate(samples) if t_us <= blow_us), default=0)
     flat = [(t_us, _level(force, rotation, up)) for t_us, force in samples[since:]]
     curve = list(_integral(flat, blow_us))
@@ -214,11 +217,14 @@ def _between(a_us: int, a: Vector, b_us: int, b: Vector, at_us: int) -> Vector:
 
 
 def _up(samples: Sequence[Sample], blow_us: int) -> Vector | None:
-    """Where gravity was in the second before the blow; None: nobody felt it."""
-    calm = [force for t_us, force in samples if blow_us - 1_100_000 <= t_us <= blow_us - 100_000]
-    mean = [sum(force[i] for force in calm) / len(calm) for i in range(3)] if calm else [0.0, 0.0, 0.0]
-    size = math.sqrt(sum(part * part for part in mean))
-    return (mean[0] / size, mean[1] / size, mean[2] / size) if size > G_MPS2 / 2 else None
+    """Where gravity was in the seconds before the blow, by the median of each axis; None: nobody felt it."""
+    before = [force for t_us, force in samples if t_us <= blow_us - HOLE_US]
+    calm = before[:: len(before) // CALM_SAMPLES + 1]
+    if not calm:
+        return None
+    x, y, z = (sorted(axis)[len(calm) // 2] for axis in zip(*calm, strict=True))
+    size = _size((x, y, z))
+    return (x / size, y / size, z / size) if size > G_MPS2 / 2 else None
 
 
 def _level(force: Vector, rotation: Matrix | None, up: Vector | None) -> Vector:
@@ -235,12 +241,6 @@ def _level(force: Vector, rotation: Matrix | None, up: Vector | None) -> Vector:
 def _sensor(samples: Sequence[Sample], blow_us: int, source: str | None) -> dict[str, Any]:
     """What measured the blow: how often, and where it was at the end of its range; null: it never was."""
     near = [sample for sample in samples if blow_us - HOLE_US <= sample[0] <= blow_us + DELTA_US]
-    clipped = [
-        abs(b[i])
-        for (_, a), (_, b) in pairwise(near)
-        for i in range(3)
-        if abs(b[i]) >= CLIP_LEAST_MPS2 and abs(a[i] - b[i]) < 1e-9
-    ]
     rate = (len(near) - 1) * 1e6 / (near[-1][0] - near[0][0]) if len(near) > 1 else None
     most = max((abs(part) for _, force in near for part in force), default=None)
     return {
@@ -248,8 +248,25 @@ def _sensor(samples: Sequence[Sample], blow_us: int, source: str | None) -> dict
         "samples": len(near),
         "rate_hz": None if rate is None else round(rate, 1),
         "largest_mps2": _rounded(most),
-        "clipped_mps2": _rounded(max(clipped, default=None)),
+        "clipped_mps2": _rounded(_clipped([force for _, force in near])),
     }
+
+
+def _clipped(near: Sequence[Vector]) -> float | None:
+    """Where an axis stays at an extreme value bit by bit, or reaches what sensors end at; None: it does neither."""
+    found: list[float] = []
+    for i in range(3):
+        repeats = 0
+        for a, b in pairwise(near):
+            size = abs(b[i])
+            repeats = repeats + 1 if size >= CLIP_LEAST_MPS2 and abs(a[i] - b[i]) < 1e-9 else 0
+            found += [size] * (repeats >= (1 if _is_range(size, NEAR_RANGE) else 2))
+    most = max((abs(part) for force in near for part in force), default=0.0)
+    return max(found, default=most if _is_range(most, AT_RANGE) else None)
+
+
+def _is_range(mps2: float, share: float) -> bool:
+    return any(abs(mps2 - range_g * G_MPS2) < share * range_g * G_MPS2 for range_g in RANGES_G)
 
 
 def _blow(samples: Sequence[Sample], blow_us: int, rotation: Matrix | None) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Evidence:
         about = {
             "trip": self._refs.get("trip_start"),
             "rules": rules_id(self._settings.detect),
-            "refs": self._refs,
+            "refs": dict(self._refs),
             "rotation": self._rotation,
             "not_judged": self._core.counters()["not_judged"],
         }

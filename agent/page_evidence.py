@@ -3,18 +3,16 @@
 Every figure is one of the sealed records, or computed from what they hold. It needs nothing else and prints on paper.
 """
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from agent import page_exhibits, page_weighed
+from agent import page_exhibits, page_summary, page_weighed
 from agent.claim import Claim
-from agent.hours import zone
 from agent.page_cards import curve, knows
 from agent.page_proof import proof
 from agent.page_style import STYLE
-from agent.page_words import CLOCK_WORDS, EVENT_WORDS, UNKNOWN, speed
+from agent.page_words import EVENT_WORDS, UNKNOWN, plain
 from agent.plot import Line, Mark
 from agent.plot_pulse import pulse_chart
 from agent.plot_track import track
@@ -25,7 +23,6 @@ BEFORE_ROWS = 5
 DELTA_ROWS = 9
 """Beside each other; more do not fit on paper."""
 PULSE_S = (-0.05, 0.3)
-SIDES = {"front": "from the front", "rear": "from behind", "left": "from the left", "right": "from the right"}
 COLUMNS = (
     ("speed_mps", "Speed, km/h", 3.6),
     ("gnss_speed_mps", "Receiver, km/h", 3.6),
@@ -40,12 +37,16 @@ DELTA = (
 )
 SPEEDS = (("By the car", "speed", "speed_mps", 3.6), ("By the receiver", "forward", "gnss_mps", 3.6))
 PEDALS = (("Throttle", "engine", "throttle_pct", 1.0), ("Brake pressed", "limit", "brake", 100.0))
+TURNED = (("Forward", "forward", "forward_mps2"), ("To the left", "lateral", "left_mps2"))
+BY_SENSOR = (("Sensor x", "forward", "x"), ("Sensor y", "lateral", "y"), ("Sensor z", "engine", "z"))
+"""Where nobody knows how it sits, any of its axes may be the one that was struck."""
 Thing = Mapping[str, Any]
 
 MORE_STYLE = """
 .facts{margin:0;padding:0;list-style:none}.facts li{padding:7px 0;border-top:1px solid var(--line)}
 .facts li:first-child{border:0}
-.facts b{display:inline-block;min-width:9.5em;padding-right:1em;color:var(--soft);font-weight:400}
+.facts b{min-width:9.5em;padding-right:1em;color:var(--soft);font-weight:400}
+.facts li:has(>b){display:grid;grid-template-columns:auto minmax(0,1fr)}
 .panel{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:12px 16px;margin-top:14px}
 .wide{overflow-x:auto}.wide table{border-spacing:0;font-size:.82rem;font-variant-numeric:tabular-nums;width:100%}
 .wide th,.wide td{text-align:right;font-weight:400;padding:3px 8px;border-bottom:1px solid var(--grid);
@@ -57,19 +58,21 @@ code{font-size:.78rem;overflow-wrap:anywhere}
 .said{margin:0;white-space:pre-line;overflow-wrap:anywhere}.facts small{color:var(--soft)}
 .wrong{color:var(--high);font-weight:650}
 polyline.lateral{stroke:var(--left)}.key.lateral{background:var(--left)}
-@media(max-width:560px){.facts b{display:block}}
-@media print{.two .x.odd{display:none}.way .map{max-width:330px!important}.panel{break-inside:avoid}
+.two .x.odd{display:none}
+@media(max-width:560px){.facts li:has(>b){display:block}.facts b{display:block}}
+@media print{.way .map{max-width:330px!important}.panel{break-inside:avoid}
 h2,h3,.lead{break-after:avoid}.wide{overflow:visible}.wide table{font-size:.74rem}a{color:inherit}}
 """
 
 
 def page(claim: Claim, source: str, timezone: str, software: str) -> str:
     """The page. `source`: the file the records are from; `timezone`: an IANA name; `software`: what makes this page."""
-    title = f"{EVENT_WORDS[str(claim.event['event'])]}, {_when(claim, timezone)[0]}"
+    name = str(claim.event["event"])
+    title = f"{EVENT_WORDS.get(name, plain(name).capitalize())}, {page_summary.title(claim, timezone)}"
     parts = [
-        f"<header><h1>{escape(title)}</h1><p>{escape(_lead(claim))}</p></header>",
-        _tiles(claim),
-        _section("What happened", _facts(claim, timezone)),
+        f"<header><h1>{escape(title)}</h1><p>{escape(page_summary.lead(claim))}</p></header>",
+        page_summary.tiles(claim),
+        _section("What happened", page_summary.facts(claim, timezone)),
         page_exhibits.contested(claim, timezone),
         _figures(claim),
         _section("In the terms of event data recorders", _tables(claim)),
@@ -89,105 +92,21 @@ def _section(name: str, inside: str) -> str:
     return f"<section><h2>{name}</h2>{inside}</section>\n" if inside else ""
 
 
-def _when(claim: Claim, timezone: str) -> tuple[str, str]:
-    """The moment in local time, and in UTC with what is known of its error."""
-    if claim.moment is None:
-        return f"{claim.dossier.blow_us / 1e6:.1f} s after the terminal started", "not known: no clock record dates it"
-    utc = dt.datetime.fromtimestamp(claim.moment.utc_us / 1e6, dt.UTC)
-    local = utc.astimezone(zone(timezone))
-    u_us = claim.moment.u_us
-    sure = "nobody vouches for this clock" if u_us is None else f"give or take {max(u_us, 1000) / 1e6:.3f} s"
-    source = CLOCK_WORDS.get(claim.moment.source, claim.moment.source)
-    return f"{local:%-d %B %Y, %H:%M:%S} ({timezone})", f"{utc:%Y-%m-%d %H:%M:%S.%f}"[
-        :-3
-    ] + f" UTC, by {source}, {sure}"
-
-
-def _lead(claim: Claim) -> str:
-    """It in a sentence."""
-    event = claim.event
-    side = SIDES.get(str(event.get("direction")), "from an unknown side")
-    moving = f" at {speed(event['entry_mps'])}" if event.get("entry_mps") is not None else ""
-    changed = abs(event["delta_v_mps"]) * 3.6 if event.get("delta_v_mps") is not None else None
-    least = "at least " if event.get("dv_clipped") else ""
-    lost = "" if changed is None else f"; its velocity changed by {least}{changed:.0f} km/h"
-    cut = " The power went before it was judged." if event.get("rule") == "power_cut" else ""
-    return f"The car was struck {side}{moving}{lost}.{cut}"
-
-
-def _tiles(claim: Claim) -> str:
-    event = claim.event
-    peak, change = event.get("peak_mps2"), event.get("delta_v_mps")
-    tiles = (
-        ("Speed before", speed(event.get("entry_mps"))),
-        ("Speed after", speed(event.get("exit_mps"))),
-        ("Change of velocity", UNKNOWN if change is None else f"{abs(change) * 3.6:.0f} km/h"),
-        ("Peak", UNKNOWN if peak is None else f"{peak / G_MPS2:.1f} g"),
-        ("Struck from", str(event.get("direction") or UNKNOWN)),
-        ("Severity", str(event.get("severity"))),
-        ("How certain", f"{event['confidence'] * 100:.0f} %"),
-    )
-    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(words)}</dd></div>" for name, words in tiles)
-    return f'<dl class="tiles">{cells}</dl>'
-
-
-def _facts(claim: Claim, timezone: str) -> str:
-    event = claim.event
-    local, utc = _when(claim, timezone)
-    place = _place(claim)
-    facts = [
-        ("When", local),
-        ("UTC", utc),
-        ("Where", UNKNOWN if place is None else f"{place[0]:.6f}, {place[1]:.6f} (WGS 84)"),
-        ("How fast", f"{speed(event.get('entry_mps'))} just before the blow"),
-        ("Braking before", _braking(claim)),
-        ("After it", f"{speed(event.get('exit_mps'))} when the event was judged"),
-    ]
-    items = "".join(f"<li><b>{name}</b>{escape(words)}</li>" for name, words in facts)
-    return f'<ul class="facts panel">{items}</ul>'
-
-
-def _place(claim: Claim) -> tuple[float, float] | None:
-    """The last fix before the blow, else that of the event."""
-    before = [place for at_s, place in claim.way if at_s <= 0]
-    if before:
-        return before[-1]
-    lat_deg, lon_deg = claim.event.get("lat_deg"), claim.event.get("lon_deg")
-    return None if lat_deg is None or lon_deg is None else (lat_deg, lon_deg)
-
-
-def _braking(claim: Claim) -> str:
-    """By the brake signal, and by the speed, in the 5 s before."""
-    before = (claim.dossier.table or {}).get("before", {})
-    brake = list(before.get("brake", []))
-    speeds = [cell for cell in before.get("speed_mps", []) if cell is not None]
-    step_s = before.get("step_us", 0) / 1e6
-    if not any(cell is not None for cell in brake):
-        words = "the brake pedal was not told"
-    else:
-        since = next((i for i in range(len(brake)) if all(cell == 1 for cell in brake[i:])), None)
-        pressed = sum(1 for cell in brake if cell == 1) * step_s
-        words = "the pedal was not pressed at the blow" if since is None else (
-            f"pedal pressed for the last {(len(brake) - 1 - since) * step_s:.1f} s"
-        )  # fmt: skip
-        words += f" ({pressed:.1f} s of 5 s)" if since is None and pressed else ""
-    if len(speeds) > 1:
-        words += f"; speed went from {speeds[0] * 3.6:.0f} to {speeds[-1] * 3.6:.0f} km/h in the 5 s before"
-    return words
-
-
 def _figures(claim: Claim) -> str:
     """The blow near by, the seconds around it, the way."""
     table = claim.dossier.table or {}
-    figures = [_pulse(claim, table), _change(table)]
+    least = ", at least this: the sensor was at the end of its range" if claim.event.get("dv_clipped") else ""
+    figures = [_pulse(claim, table), _change(table, f"Change of velocity{least}")]
     near = [figure for figure in figures if figure]
     parts = [f'<div class="two">{"".join(near)}</div>'] if near else []
     parts.append(_around(claim, SPEEDS, "Speed, seconds before and after the blow", "km/h"))
     parts.append(_around(claim, PEDALS, "Pedals", "%"))
-    mark = Mark(1, "high", 0.0, 0.0, _place(claim), "the blow")
+    mark = Mark(1, "high", 0.0, 0.0, page_summary.place(claim), "the blow")
     places = [place for _, place in claim.way]
     if len(set(places)) > 1:
-        parts.append(_figure("The way, 30 s before to 15 s after; 1 is the blow", track(places, [mark]), "way"))
+        first_s, last_s = claim.caught_s
+        name = f"The way, {-first_s:.0f} s before to {last_s:.0f} s after; 1 is where it happened"
+        parts.append(_figure(name, track(places, [mark]), "way"))
     return f'<section><h2>Measured</h2><div class="figures">{"".join(part for part in parts if part)}</div></section>\n'
 
 
@@ -200,17 +119,16 @@ def _pulse(claim: Claim, table: Thing) -> str:
     rows = [row for row in claim.pulse if row["time_s"] is not None]
     if len(rows) < 2:
         return ""
-    names = ("Forward", "To the left") if claim.is_turned else ("Sensor x", "Sensor y")
     lines = [
         Line(name, style, [(row["time_s"] or 0.0, (row[key] or 0.0) / G_MPS2) for row in rows])
-        for name, style, key in zip(names, ("forward", "lateral"), ("forward_mps2", "left_mps2"), strict=True)
+        for name, style, key in (TURNED if claim.is_turned else BY_SENSOR)
     ]
     clipped = table.get("sensor", {}).get("clipped_mps2")
     limit = None if clipped is None else clipped / G_MPS2
-    return _figure("The blow: specific force", pulse_chart(lines, PULSE_S, "g", limit))
+    return _figure("Specific force", pulse_chart(lines, PULSE_S, "g", limit))
 
 
-def _change(table: Thing) -> str:
+def _change(table: Thing, name: str) -> str:
     """Change of velocity from time zero on."""
     delta = table.get("delta", {})
     told = ((name, style, delta.get(key, [])) for name, style, key in DELTA)
@@ -219,7 +137,7 @@ def _change(table: Thing) -> str:
         for name, style, cells in told
         if any(cell is not None for cell in cells)
     ]
-    return _figure("Change of velocity", pulse_chart(lines, (0.0, 0.25), "km/h")) if lines else ""
+    return _figure(name, pulse_chart(lines, (0.0, 0.25), "km/h")) if lines else ""
 
 
 def _around(claim: Claim, told: Sequence[tuple[str, str, str, float]], name: str, unit: str) -> str:
@@ -239,7 +157,12 @@ def _tables(claim: Claim) -> str:
     table = claim.dossier.table
     if table is None:
         return '<p class="lead">The table is not among these records.</p>'
-    return f'<p class="lead">{escape(table["standard"])}. A dash is "not measured".</p>{_before(table)}{_deltas(table)}'
+    own = "" if claim.dossier.first is None else (
+        f" It was caught with event {claim.dossier.first}, whose table the record holds; this one was made from what "
+        "was caught, when this page was made: time zero is 20 ms before the first sample over the threshold."
+    )  # fmt: skip
+    words = f"""{table["standard"]}. A dash is "not measured".{own}"""
+    return f'<p class="lead">{escape(words)}</p>{_before(table)}{_deltas(table)}'
 
 
 def _before(table: Thing) -> str:
@@ -268,7 +191,9 @@ def _deltas(table: Thing) -> str:
         for name, words in names.items()
         if isinstance(one := delta.get(f"{name}_most"), dict)
     ]
-    return "".join(grids) + f'<p class="lead">Largest within 300 ms: {escape("; ".join(most) or "not measured")}.</p>'
+    least = " (at least: the sensor was at the end of its range)" if table["sensor"]["clipped_mps2"] is not None else ""
+    words = f"Largest within 300 ms{least}: {'; '.join(most) or 'not measured'}."
+    return "".join(grids) + f'<p class="lead">{escape(words)}</p>'
 
 
 def _cell(cell: float | None, scale: float, digits: int) -> str:

@@ -37,7 +37,7 @@ def _handled(claim: Claim, source: str, software: str) -> Iterator[str]:
         f"Device {claim.proof.device} ({made}, settings {claim.identity.get('settings', 'unknown')}) caught it, boot "
         f"{claim.dossier.boot}, and numbered it: event {claim.seq}, evidence {numbers[0]} to {numbers[-1]}."
     )
-    yield "It was on the device's flash while it came, and numbered and sealed before anything was sent."
+    yield "It was numbered and sealed on the device before anything was sent."
     yield f"This page was made by {software} from {source}; it changes nothing in it."
 
 
@@ -63,6 +63,8 @@ def _proven(claim: Claim) -> Iterator[tuple[str, str]]:
     yield "Event, SHA-256", claim.dossier.event.hash.hex()
     for part in claim.dossier.parts[:1]:
         yield f"Evidence {part.seq}, SHA-256", part.hash.hex()
-    if "head" in claim.identity:
-        yield "Sealed head", bytes(claim.identity["head"]).hex()
-        yield "Seal's signature", bytes(claim.identity.get("signature", b"")).hex()
+    if claim.seal is not None:
+        yield "Sealed by", f"record {claim.seal.seq}"
+        for name in ("key", "head", "digest", "signature"):
+            if isinstance(told := claim.seal.body.get(name), bytes):
+                yield f"Its {name}", told.hex()

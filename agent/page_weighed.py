@@ -5,7 +5,8 @@ from html import escape
 from typing import Any
 
 from agent.claim import Claim
-from agent.page_words import REASON_WORDS, SOURCE_WORDS, counted, plain, speed
+from agent.page_summary import changed, is_felt
+from agent.page_words import REASON_WORDS, SOURCE_WORDS, WAY_WORDS, counted, plain, speed
 
 G_MPS2 = 9.80665
 STANDING_MPS = 0.5
@@ -15,8 +16,13 @@ RUNNING_RPM = 50.0
 FELL_US = 60_000
 """So long weightless, and the box fell (native/pulse.c)."""
 UNMEASURED = "not measured"
-SILENT_S = 14.0
-"""A bus whose last frame came earlier than this after the blow fell silent within what was caught."""
+NO = "no sign of it"
+SILENT_S = 1.0
+"""A bus whose last frame came so long before the last of anything that was caught fell silent within it."""
+SHORT_S = 10.0
+"""What was caught goes on for 15 s after a blow, as a rule."""
+ASKED_HZ = 99.0
+"""Samples that the event-data-recorder rules ask for."""
 SIGNALS = {
     "speed_mps": "the car's speed", "gnss_speed_mps": "the receiver's speed", "brake": "the brake pedal",
     "throttle_pct": "the throttle", "rpm": "the engine's speed",
@@ -46,24 +52,30 @@ def _network(claim: Claim) -> list[str]:
     """Frames per bus, when they ended, what was pressed, codes."""
     words = [
         f"Bus {bus.number}: {counted(bus.frames)} frames of {bus.identifiers} identifiers"
-        f"{f', {bus.errors} error frames' if bus.errors else ''}; {_end(bus.last_s)}."
+        f"{f', {bus.errors} error frames' if bus.errors else ''}; {_end(bus.last_s, claim.caught_s[1])}."
         for bus in claim.buses
     ]
     if not words:
         words = ["No frame of a vehicle bus was caught."]
-    after = [row for row in claim.rows if (row["time_s"] or 0.0) > 0]
-    slow = (row["time_s"] for row in after if row["speed_mps"] is not None and row["speed_mps"] < STANDING_MPS)
-    stop_s = next(slow, None)
-    if stop_s is not None:
-        words.append(f"Its speed read 0 from {stop_s:.1f} s after the blow on.")
-    off_s = next((row["time_s"] for row in after if row["rpm"] is not None and row["rpm"] < RUNNING_RPM), None)
-    if off_s is not None:
-        words.append(f"Its engine stood {off_s:.1f} s after the blow.")
+    if (stop_s := _stopped_s(claim, "speed_mps", STANDING_MPS)) is not None:
+        words.append(f"{stop_s:.1f} s after the blow its speed first read 0.")
+    if (off_s := _stopped_s(claim, "rpm", RUNNING_RPM)) is not None:
+        words.append(f"{off_s:.1f} s after the blow its engine first stood.")
     return [*words, *(f"Trouble: {code}." for code in claim.codes)]
 
 
-def _end(last_s: float) -> str:
-    return "to the end of what was caught" if last_s >= SILENT_S else f"silent from {last_s:+.1f} s on"
+def _stopped_s(claim: Claim, name: str, least: float) -> float | None:
+    """When it first was under this after the blow; None: it never was, or had been so just before."""
+    told = [(row["time_s"] or 0.0, cell) for row in claim.rows if (cell := row[name]) is not None]
+    before = [cell for at_s, cell in told if at_s <= 0]
+    if not before or before[-1] < least:
+        return None
+    return next((at_s for at_s, cell in told if at_s > 0 and cell < least), None)
+
+
+def _end(last_s: float, caught_s: float) -> str:
+    is_whole = caught_s - last_s < SILENT_S
+    return "to the end of what was caught" if is_whole else f"silent from {last_s:+.1f} s on"
 
 
 def _unmeasured(claim: Claim) -> Iterator[str]:
@@ -78,11 +90,13 @@ def _unmeasured(claim: Claim) -> Iterator[str]:
         elif None in cells:
             yield f"In the 5 s before the blow {name} was not told all the time."
     if table["sensor"]["source"] is None:
-        yield "No acceleration sensor was heard: there is no pulse, and the change of velocity is that of the speed."
+        yield "No acceleration sensor was heard: there is no pulse, only a loss of speed."
     elif table["delta"]["longitudinal_most"] is None:
         yield "How the sensor sits in the car was not known: the blow has a size, but no direction."
     if not claim.way:
         yield "No place was told by a receiver in these seconds."
+    if claim.caught_s[1] < SHORT_S:
+        yield f"What was caught ends {claim.caught_s[1]:.1f} s after the blow."
     yield from (f"Of this evidence {words}." for words in claim.dossier.missing)
     yield "Seat belts, occupants and the road's slope are not part of this record."
 
@@ -95,12 +109,19 @@ def _sensor(claim: Claim) -> Iterator[str]:
     where = "in the terminal" if sensor["source"] == "imu" else "of the vehicle, told on its bus"
     rate = sensor["rate_hz"]
     yield f"An acceleration sensor {where}, {'at an unknown rate' if rate is None else f'{rate:.0f} samples a second'}."
+    if rate is not None and rate < ASKED_HZ:
+        yield "The rules ask for 100: between samples the change of velocity is a straight line; a peak may be missed."
     largest, clipped = sensor["largest_mps2"], sensor["clipped_mps2"]
     if clipped is not None:
-        yield f"It was at the end of its range, {clipped / G_MPS2:.1f} g: velocity changed by at least what is told."
+        yield f"It was at the end of its range, {clipped / G_MPS2:.1f} g: the table tells the least there was."
     elif largest is not None:
         yield f"It never was at the end of its range; its largest number was {largest / G_MPS2:.1f} g."
-    yield "Its mounting was solved and is on record." if claim.is_turned else "Its mounting was not known."
+    if claim.is_turned:
+        yield "Its mounting was known and is on record."
+    elif (claim.dossier.table or {})["delta"]["longitudinal_most"] is not None:
+        yield "Its mounting was known; the record of it is not among these."
+    else:
+        yield "Its mounting was not known."
 
 
 def _certain(claim: Claim) -> Iterator[str]:
@@ -111,12 +132,15 @@ def _certain(claim: Claim) -> Iterator[str]:
         yield "The terminal lost its power before the rules could confirm or reject it: this was caught until then."
     elif event["event"] == "impact":
         yield "The blow was felt, but nothing confirmed it within its time: no stop, no loss of speed, no airbag."
-    else:
+    elif event["event"] == "rollover":
+        yield f"Its attitude changed and stayed so, by {WAY_WORDS.get(str(event.get('rule')), 'the sensor')}."
+    elif is_felt(claim):
         yield "A blow was felt, and confirmed by the size of its change of velocity, or by what the car did then."
-    entry, leaves, change = event.get("entry_mps"), event.get("exit_mps"), event.get("delta_v_mps")
-    if entry is not None and leaves is not None and change is not None:
-        felt = f"the change of velocity is {abs(change) * 3.6:.0f} km/h"
-        yield f"The car's speed went from {speed(entry)} to {speed(leaves)}; {felt}."
+    else:
+        yield "No sensor felt a blow: the speed fell faster than brakes can make it, and stayed near 0."
+    entry, leaves, change = event.get("entry_mps"), event.get("exit_mps"), changed(claim).words
+    if entry is not None and leaves is not None and change:
+        yield f"The car's speed went from {speed(entry)} to {speed(leaves)}; {change}."
     yield f"Judged by the rules {event.get('rules', '')}; the settings of that time are named by the seal."
 
 
@@ -135,34 +159,36 @@ def _weighed(claim: Claim) -> Iterator[tuple[str, str, str, str]]:
     table = claim.dossier.table or {}
     blow, sensor, event = table.get("blow", {}), table.get("sensor", {}), claim.event
     flat, high, fell = blow.get("horizontal_mps2"), blow.get("vertical_mps2"), blow.get("fell_us")
-    yield (
-        "Pothole, kerb", "more force from below than across",
-        UNMEASURED if flat is None or high is None else f"{high / G_MPS2:.1f} g below, {flat / G_MPS2:.1f} g across",
-        "not known" if flat is None or high is None else "possible" if high > flat else "no",
-    )  # fmt: skip
+    if event["event"] != "rollover":
+        is_known = flat is not None and high is not None
+        yield (
+            "Pothole, bump", "more force from below than across",
+            f"{high / G_MPS2:.1f} g below, {flat / G_MPS2:.1f} g across" if is_known else UNMEASURED,
+            "not known" if not is_known else "possible" if high > flat else NO,
+        )  # fmt: skip
     yield (
         "Box dropped or torn off", "weightless for 60 ms or more before",
         UNMEASURED if fell is None else f"{fell / 1000:.0f} ms weightless",
-        "not known" if fell is None else "possible" if fell >= FELL_US else "no",
+        "not known" if fell is None else "possible" if fell >= FELL_US else NO,
     )  # fmt: skip
     entry = event.get("entry_mps")
     yield (
         "Handled, door slammed, tow", "the car stands, and nothing moves it",
         "speed not known" if entry is None else f"{speed(entry)} before",
-        "not known" if entry is None else "weighed: it stood" if entry < STANDING_MPS else "no",
+        "not known" if entry is None else "weighed: it stood" if entry < STANDING_MPS else NO,
     )  # fmt: skip
-    samples = sensor.get("samples", 0)
+    samples, lasted_ms = sensor.get("samples", 0), (event["end_us"] - event["start_us"]) / 1000
     yield (
         "A fault of the sensor", "one sample alone, or a constant",
-        f"{samples} samples around it, over the threshold for {(event['end_us'] - event['start_us']) / 1000:.0f} ms",
-        "no" if event["end_us"] > event["start_us"] else "possible",
+        f"{samples} samples around it, over the threshold for {lasted_ms:.0f} ms" if samples else UNMEASURED,
+        "not known" if not samples else NO if lasted_ms > 0 else "possible",
     )  # fmt: skip
 
 
 def _turned_down(claim: Claim) -> str:
     """What the rules turned down since the terminal started: how they judge what is none."""
     parts = claim.dossier.parts
-    told: Thing = next((one.body["not_judged"] for one in parts if "not_judged" in one.body), {})
+    told: Thing = next((one.body["not_judged"] for one in parts if isinstance(one.body.get("not_judged"), dict)), {})
     words = [f"{REASON_WORDS.get(name, plain(name))} {told[name]}" for name in told if name.startswith("crash_")]
     if not words:
         return ""

@@ -7,7 +7,9 @@ from html import escape
 from agent.plot import LAST_PERCENT, UNITS, Line, bounds, legend, path, rule, svg, up
 
 SHORT_S, LONG_S = 0.05, 5.0
-"""Between two labels, within a second and beyond."""
+"""Between two labels, within a second and beyond;"""
+LONG_SPAN_S = 60.0
+"""in a longer span fewer, so that they do not touch."""
 
 
 def pulse_chart(lines: Sequence[Line], span: tuple[float, float], unit: str, limit: float | None = None) -> str:
@@ -37,8 +39,10 @@ def _heights(low: float, high: float, step: float) -> str:
 
 
 def _times(span: tuple[float, float]) -> str:
-    """Every 50 ms, or every 5 s."""
-    step_s, scale, unit = (SHORT_S, 1000, "ms") if span[1] - span[0] < 1 else (LONG_S, 1, "s")
+    """Every 50 ms, or every 5 s and more."""
+    length_s = span[1] - span[0]
+    long_s = LONG_S * math.ceil(length_s / LONG_SPAN_S)
+    step_s, scale, unit = (SHORT_S, 1000, "ms") if length_s < 1 else (long_s, 1, "s")
     first, last = math.ceil(span[0] / step_s - 1e-6), math.floor(span[1] / step_s + 1e-6)
     places = ((i, (i * step_s - span[0]) / (span[1] - span[0]) * 100) for i in range(first, last + 1))
     labels = []

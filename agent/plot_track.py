@@ -16,6 +16,7 @@ SCALE_STEPS_M = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000,
 
 def track(places: Sequence[Point], marks: Sequence[Mark]) -> str:
     """The way as a line seen from above, north up, with a scale bar; places are latitude and longitude in degrees."""
+    places = [(latitude, _beside(longitude, places[0][1])) for latitude, longitude in places]
     frame = _Frame.around(places)
     line = " ".join("{:.1f},{:.1f}".format(*frame.at(place)) for place in _thinned_way(places))
     dots = [("start", "Start", places[0]), ("end", "End", places[-1])]
@@ -72,7 +73,7 @@ class _Frame:
 
     def at(self, place: Point) -> Point:
         """Where a place is, in drawing units."""
-        east_m = (place[1] - self.longitude) * METRES_PER_DEGREE * self.shrink
+        east_m = (_beside(place[1], self.longitude) - self.longitude) * METRES_PER_DEGREE * self.shrink
         north_m = (place[0] - self.latitude) * METRES_PER_DEGREE
         return (0.5 + east_m / self.wide_m) * UNITS, (0.5 - north_m / self.high_m) * UNITS
 
@@ -86,6 +87,11 @@ class _Frame:
         metres = max((step for step in SCALE_STEPS_M if step <= self.wide_m / 3), default=SCALE_STEPS_M[0])
         words = f"{metres // 1000} km" if metres >= 1000 else f"{metres} m"
         return f'<span class="scale" style="width:{metres / self.wide_m * 100:.2f}%">{words}</span>'
+
+
+def _beside(longitude: float, near: float) -> float:
+    """The same meridian, counted on past 180 degrees where that is nearer."""
+    return longitude - 360.0 * round((longitude - near) / 360.0)
 
 
 def _thinned_way(places: Sequence[Point]) -> Sequence[Point]:

@@ -46,6 +46,11 @@ class Entry:
         head = HEAD.pack(self.t_us, self.id, self.kind, self.channel, self.length, self.flags)
         return (head + self.payload).ljust(INPUT_BYTES, b"\0")
 
+    @property
+    def record(self) -> bytes:
+        """As the ring keeps it."""
+        return self.input[: HEAD.size + (len(self.payload) + 7 & ~7)]
+
 
 def entries(raw: bytes) -> Iterator[Entry]:
     """Every record, as it came. CodecError: this is no ring."""

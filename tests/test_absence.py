@@ -46,6 +46,8 @@ AT_LEAST = TOLD_M + 100.0
         pytest.param(50_123_400.0 + AT_LEAST, 200.0, id="just far enough"),
         pytest.param(50_173_400.0, 49_900.0, id="fifty kilometres"),
         pytest.param(49_000_000.0, None, id="another car, or another cluster"),
+        pytest.param(50_123_400.0 + 252_360.0, 252_350.0, id="as fast as cars go"),
+        pytest.param(50_123_400.0 + 252_370.0, None, id="faster: another car, or a wild reading"),
     ],
 )
 def test_after_a_restart_the_odometer_tells_how_far_the_car_went(odometer_m: float, told_m: float | None) -> None:
@@ -62,7 +64,7 @@ def test_after_a_restart_the_odometer_tells_how_far_the_car_went(odometer_m: flo
     ids=["of kilometres", "fine", "of ten metres"],
 )
 def test_a_coarse_odometer_may_have_turned_just_then(before_m: float, after_m: float, told_m: float) -> None:
-    (event,) = after(Whereabouts(0, before_m), second(5, odometer=after_m))
+    (event,) = after(Whereabouts(None, before_m), second(5, odometer=after_m))
     assert event.value == pytest.approx(told_m)
 
 
@@ -111,10 +113,10 @@ def test_pulled_out_and_put_back_is_told_once_the_supply_is_there() -> None:
     bag = [second(at_s, battery=0.1, **place(at_s * 100)) for at_s in (10, 20, 30)]
     assert [absence.step(one) for one in bag] == [None] * 3
     assert absence.step(second(40, **place(9_000))) is None
-    event = absence.step(second(50, odometer=42_000.5, battery=12.6))
+    event = absence.step(second(1250, odometer=42_000.5, battery=12.6))
     assert event is not None
-    assert (event.value, event.start_us, event.end_us) == (41_000, 1_000_000, 50_000_000)
-    assert absence.step(second(51, odometer=99_000.5, battery=12.6)) is None
+    assert (event.value, event.start_us, event.end_us) == (41_000, 1_000_000, 1_250_000_000)
+    assert absence.step(second(1251, odometer=99_000.5, battery=12.6)) is None
 
 
 def test_a_restart_while_it_waits_forgets_nothing() -> None:

@@ -46,6 +46,16 @@ def all_of(parts: list[Part]) -> bytes:
     return b"".join(zlib.decompress(part.packed) for part in parts)
 
 
+def test_what_a_late_turn_brings_is_caught_too_and_nothing_after_it() -> None:
+    capture = begun()
+    capture.confirm(7, 50 * S)
+    capture.hear(ring(50_000, 10_000), 60 * S)
+    capture.hear(ring(60_000, 7_000), 67 * S)
+    capture.hear(ring(67_000, 10), 67 * S + EVERY_US)
+    parts = [part for _ in range(20) for part in capture.step(68 * S)[1]]
+    assert all_of(parts) == ring(50_000, 17_000)
+
+
 def test_what_was_before_goes_to_flash_in_slices_the_newest_first() -> None:
     before = ring(0, 25_000)
     capture = begun(before=before)

@@ -128,6 +128,33 @@ def test_where_the_sensor_is_at_its_end_it_says_so(most_g: float, clipped: float
     assert sensor["rate_hz"] == pytest.approx(200.0)
 
 
+@pytest.mark.parametrize(
+    ("peaks_mps2", "clipped_mps2"),
+    [
+        pytest.param((120.0, 120.0), None, id="one value twice, where no sensor ends"),
+        pytest.param((16 * G * 32767 / 32768,), 16 * G * 32767 / 32768, id="one sample where sensors end"),
+        pytest.param((100.0, 16 * G, 170.0, 8 * G), None, id="on its way past where sensors end"),
+        pytest.param((62.0, 62.0, 62.0), 62.0, id="one value three times"),
+    ],
+)
+def test_a_flat_top_is_no_end_of_a_range_and_one_sample_may_be(
+    peaks_mps2: tuple[float, ...], clipped_mps2: float | None
+) -> None:
+    tops = dict(zip(range(4, 9), peaks_mps2, strict=False))
+    sensor = told(felt(lambda at_s: (-tops.get(round(at_s * 200), 0.0), 0.0, 0.0)), row_major_back(LEVEL))["sensor"]
+    assert sensor["clipped_mps2"] == (None if clipped_mps2 is None else pytest.approx(clipped_mps2, abs=0.001))
+
+
+def test_hard_braking_before_does_not_tilt_what_is_up() -> None:
+    def force(at_s: float) -> Vector:
+        return (-8.0, 0.0, 0.0) if -1.2 <= at_s < 0 else box(at_s)
+
+    inputs = felt(force, 200, TILTED)
+    early = [batch.imu(BLOW - n * 10_000, [*turned(TILTED, (0, 0, G)), 0, 0, 0]) for n in range(650, 300, -1)]
+    delta = told([*early, *inputs], None)["delta"]
+    assert delta["horizontal_mps"][25] == pytest.approx(math.hypot(10, 2), abs=0.5)
+
+
 def test_a_box_that_falls_is_weightless_before_and_a_pothole_comes_from_below() -> None:
     def falls(at_s: float) -> Vector:
         return (0.0, 0.0, -G) if -0.2 <= at_s < 0 else box(at_s)

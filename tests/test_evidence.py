@@ -12,7 +12,7 @@ import pytest
 from agent.capture import Capture
 from agent.codec import Record
 from agent.daily import DAY_US, Allowance, Daily
-from agent.evidence import CAPPED, OVER
+from agent.evidence import CAPPED, LEVEL, OVER
 from agent.ring import Entry, entries, first_us
 from agent.settings import Settings
 from tests.wrecks import BLOW_US, SETTINGS, TURN_US, Terminal, came_in, jolted, ring_of, struck
@@ -274,3 +274,14 @@ def test_a_restart_does_not_give_the_allowance_again(gone_us: int | None, fits: 
 def test_what_is_caught_never_fills_more_than_a_quarter_of_the_store() -> None:
     settings = with_store(budget_mb=4, evidence_mb=1000, evidence_mb_per_day=4)
     assert Terminal(settings=settings).evidence._rule.most_bytes == 1_000_000
+
+
+def test_a_mounting_that_is_solved_after_the_blow_is_not_what_the_evidence_refers_to() -> None:
+    terminal = Terminal(struck)
+    terminal.drive(BLOW_US + 100_000)
+    at_us = BLOW_US + 120_000
+    terminal.keep(terminal.book.number("calibration", at_us, {"rotation": list(LEVEL), "gravity": [0, 0, 1]}))
+    terminal.keep(terminal.evidence.turn(at_us, terminal.records[-1:]))
+    terminal.drive()
+    table = next(one.body for one in terminal.records if one.kind == "evidence" and one.body["form"] == "table")
+    assert "calibration" not in table["refs"]

@@ -237,6 +237,14 @@ def test_a_moment_is_told_by_the_clock_or_since_the_start(time_s: float, origin_
     assert clock(time_s, origin_s) == words
 
 
+@pytest.mark.parametrize("ahead", [180.0, -180.0], ids=["eastwards", "westwards"])
+def test_a_way_over_the_last_meridian_is_as_long_as_elsewhere(ahead: float) -> None:
+    way = [(-17.0, place) for place in (-0.001, 0.0005, 0.002)]
+    there = [(latitude, (place + ahead + 180.0) % 360.0 - 180.0) for latitude, place in way]
+    marks = [[Mark(1, "high", 0.0, 0.0, places[2], "")] for places in (way, there)]
+    assert track(there, marks[1]) == track(way, marks[0])
+
+
 def test_the_map_keeps_metres_square_and_says_how_long_they_are() -> None:
     way = [(-1.0, -1.0), (-1.0, -0.99), (-0.995, -0.99)]
     read = Reader(track(way, []))
