@@ -1,7 +1,9 @@
 """What the commands' arguments share: how a verb is made, which settings and inputs it takes."""
 
 import argparse
+import os
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +38,21 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
 
 
+def number(word: str, most: float, least: float | None = None) -> float:
+    """A number from `least`, else over 0, to `most`."""
+    try:
+        told = float(word)
+    except ValueError:
+        told = nan
+    if not (told > 0 if least is None else told >= least) or told > most:
+        range_ = f"over 0, at most {most:.0f}" if least is None else f"from {least:g} to {most:.0f}"
+        raise argparse.ArgumentTypeError(f"{word}: must be a number {range_}")
+    return told
+
+
 def seconds(word: str) -> float:
     """How long to listen: more than nothing, a day at most."""
-    told = float(word)
-    if not 0 < told <= SECONDS_MAX:
-        raise argparse.ArgumentTypeError(f"{word}: must be a number over 0, at most {SECONDS_MAX}")
-    return told
+    return number(word, SECONDS_MAX)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +83,7 @@ def map_of(named: Path | None, chosen: "Settings") -> Path:
     """The vehicle map that was named: a file here before one that is shipped; else that of the settings."""
     if named is None:
         return Path(chosen.vehicle.map)
-    return named.absolute() if named.is_file() else named
+    return named.absolute() if os.access(named, os.F_OK) else named
 
 
 def machine(asked: argparse.Namespace) -> "Settings":

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agent import contents, document, trust
-from agent.archive import check_size
+from agent.archive import ARCHIVE_BYTES_MAX, check_size
 from agent.bundle import Bundle, Manifest
 from agent.compatible import Compatible
 from agent.errors import BundleError, InputError, StorageError, TboxError, UsageError
@@ -241,9 +241,11 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def _read(path: Path) -> bytes:
     try:
-        check_size(path.stat().st_size)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(ARCHIVE_BYTES_MAX + 1)
+        check_size(len(raw))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except BundleError as why:
         raise BundleError(why.reason, f"{path}: {why}") from None
+    return raw

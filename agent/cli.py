@@ -4,29 +4,60 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from agent import __version__, cli_ask, cli_bundle, cli_flash, cli_install, cli_key, cli_service, cli_yard
 from agent.arguments import EPILOG, Commands, add, add_inputs, add_settings, map_of
 from agent.cli_trips import add_trips
-from agent.errors import TboxError
+from agent.errors import StorageError, TboxError, UsageError
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. An error a person can mend is one line on stderr."""
-    asked = _parser().parse_args(words)
+    asked = argparse.Namespace(command=None)
     try:
+        _open_streams()
+        asked = _parser().parse_args(words)
         code = asked.command(asked)
         sys.stdout.flush()
     except TboxError as why:
-        print(f"tbox: {why}", file=sys.stderr)
-        return why.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _said(str(why), why.exit_code)
+    except (OSError, UnicodeEncodeError) as why:
+        if asked.command is _run and not isinstance(why, BrokenPipeError):
+            raise  # a fault of ours: the daemon's log shall have all of it
+        return _failed(why)
     except KeyboardInterrupt:
         return 130
     return int(code)
+
+
+def _said(words: str, exit_code: int) -> int:
+    """One line, whatever is in the name of a file."""
+    print("tbox:", " ".join(words.splitlines()), file=sys.stderr)
+    return exit_code
+
+
+def _open_streams() -> None:
+    """What the caller closed takes everything, or a file of ours would get its number; a name may be no UTF-8."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (to the end of the process)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _failed(why: OSError | UnicodeEncodeError) -> int:
+    """What no room has words for: mostly a stdout that nobody reads any more, or on a full disk."""
+    if isinstance(why, UnicodeEncodeError):
+        return _said(f"{why.object!a}: is not UTF-8 text", UsageError.exit_code)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left goes nowhere, or the interpreter would try once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(why, BrokenPipeError):
+        return 0
+    return _said(f"{why.filename or 'the output'}: {why.strerror}", StorageError.exit_code)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from agent.arguments import Commands, add, add_settings, machine
+from agent.arguments import Commands, add, add_settings, machine, number
+
+DAYS_MAX = 3660
+"""Nobody permits anything for more than ten years."""
 
 
 def add_bundle(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -31,7 +34,7 @@ def add_bundle(commands: "Commands[argparse.ArgumentParser]") -> None:
     permit.add_argument("--device", required=True, metavar="HEX", help="its id, as its `tbox key show` prints it")
     permit.add_argument("--id", required=True, metavar="ID", help="of the bundle")
     permit.add_argument("--version", required=True, type=int, metavar="N", help="the older one it may take")
-    permit.add_argument("--days", type=float, default=7.0, metavar="N", help="how long it holds (default: 7)")
+    permit.add_argument("--days", type=_days, default=7.0, metavar="N", help="how long it holds (default: 7)")
     _add_fleet(permit)
     permit.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
 
@@ -59,6 +62,11 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
         "--fleet", type=Path, action="append", required=True, metavar="KEY",
         help="file with a fleet's key, as `tbox key fleet` makes it; may be repeated",
     )  # fmt: skip
+
+
+def _days(word: str) -> float:
+    """How long a permission may hold."""
+    return number(word, DAYS_MAX)
 
 
 def _new(asked: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.arguments import Commands, add, add_settings, machine
+from agent.arguments import Commands, add, add_settings, machine, number
 
 PAGE = """\
 Nothing listens until this is called, and it ends by itself. The PIN is good for one login; who has lost the session
@@ -55,7 +55,4 @@ def _port(word: str) -> int:
 
 def _minutes(word: str) -> float:
     """One minute to a day."""
-    told = float(word)
-    if not 1 <= told <= 1440:
-        raise argparse.ArgumentTypeError(f"{word}: 1 to 1440 minutes")
-    return told
+    return number(word, 1440, least=1)

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from agent.arguments import Commands, add
+from agent.arguments import Commands, add, number
 
 DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
 NOTE = (
     'The token is JSON. Send {"token": <it>, "request": "any text"} on tbox/v1/<id>/command/<COMMAND>, not retained. '
     "The answer comes on tbox/v1/<id>/response, or below that where MQTT 5's response topic says so. A terminal takes "
@@ -26,7 +27,7 @@ def add_token(verbs: "Commands[argparse.ArgumentParser]") -> None:
     token.add_argument("--device", action="append", default=[], metavar="ID", help="for this terminal; may be repeated")
     token.add_argument("--all", action="store_true", help="for every terminal that trusts the fleet")
     token.add_argument(
-        "--seconds", type=float, default=DAY_S, metavar="N", help="how long it holds (default: a day; a week at most)"
+        "--seconds", type=_hold_s, default=DAY_S, metavar="N", help="how long it holds (default: a day; a week at most)"
     )
     token.add_argument(
         "--challenge", metavar="HEX", help="of the terminal's state: for one whose clock nobody vouches for"
@@ -40,6 +41,11 @@ def add_token(verbs: "Commands[argparse.ArgumentParser]") -> None:
         help="a `command` key of the fleet; may be repeated",
     )
     token.add_argument("-o", "--output", type=Path, metavar="FILE", help="without it: stdout")  # fmt: skip
+
+
+def _hold_s(word: str) -> float:
+    """How long a token may hold."""
+    return number(word, WEEK_S)
 
 
 def _token(asked: argparse.Namespace) -> int:

@@ -56,10 +56,16 @@ def _show(asked: argparse.Namespace) -> int:
 
 def _export(asked: argparse.Namespace) -> int:
     from agent import frames, portable, trips
+    from agent.errors import UsageError
+    from agent.files import apart
     from agent.store import STORE_NAME
 
+    if asked.records is not None and asked.frames is None:
+        raise UsageError("--records is for the frames of a crash: name the crash with --frames")
+    records = asked.records or _state(asked) / STORE_NAME
+    apart(asked.output, [records])
     if asked.frames is not None:
-        return frames.export(asked.records or _state(asked) / STORE_NAME, asked.frames, asked.output)
+        return frames.export(records, asked.frames, asked.output)
     if asked.json:
         return portable.export(_state(asked), asked.output, asked.trip)
     return trips.export(_state(asked), asked.output, asked.trip)

@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from agent.arguments import Commands, add, add_settings, machine, seconds
+from agent.arguments import Commands, add, add_settings, machine, number, seconds
+
+KM_MAX = 10_000_000
+"""No car has driven farther."""
 
 
 def add_pair(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -48,7 +51,7 @@ def add_install(commands: "Commands[argparse.ArgumentParser]") -> None:
     record.add_argument("--technician", required=True, metavar="NAME")
     record.add_argument("--plate", default="", metavar="TEXT", help="number plate")
     record.add_argument("--vin", default="", metavar="VIN", help="where the car does not tell it; marked as typed")
-    record.add_argument("--odometer-km", type=float, metavar="KM", help="where the car does not tell it; marked so")
+    record.add_argument("--odometer-km", type=_km, metavar="KM", help="where the car does not tell it; marked so")
     record.add_argument("--photo", type=Path, action="append", default=[], metavar="FILE", help="its SHA-256 is told")
     record.add_argument(
         "--photo-sha256", action="append", default=[], metavar="HEX", help="of a photo that stays elsewhere"
@@ -64,6 +67,11 @@ def add_install(commands: "Commands[argparse.ArgumentParser]") -> None:
     printed.add_argument("--records", type=Path, metavar="FILE", help="from a record file, not from this terminal")
     for verb in (record, printed):
         add_settings(verb)
+
+
+def _km(word: str) -> float:
+    """What an odometer may show."""
+    return number(word, KM_MAX, least=0)
 
 
 def _code(asked: argparse.Namespace) -> int:

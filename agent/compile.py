@@ -10,6 +10,7 @@ from typing import NamedTuple
 from agent import checks, dbc, pids, units, vehicle_map
 from agent.cuts import Heard, Place, Wanted, known_only, obd_message, plain_message
 from agent.errors import TboxError
+from agent.files import apart
 from agent.vehicle import ANY_CHANNEL, Data, Message, Table, pack, save
 from agent.vehicle_map import Check, Feed, Source, VehicleMap
 from drivers.batch import EXTENDED, SIGNAL_INDEX
@@ -33,6 +34,7 @@ def run(source: Path, output: Path) -> int:
     if str(output) == "-":
         sys.stdout.buffer.write(pack(table))
         return 0
+    apart(output, [source])
     save(table, output)
     signals = sorted({cut.signal for message in table.messages for cut in message.cuts} & set(SIGNAL_INDEX.values()))
     print(f"{output}: {len(table.messages)} messages, {len(signals)} catalogue signals")

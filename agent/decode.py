@@ -62,7 +62,7 @@ def run(log: Path, *, dbc: Path | None, csv: str) -> int:
     frames = _frames(recording, log)
     rows = _obd_rows(frames, decoder) if dbc is None else (row for frame in frames for row in decoder.rows(frame))
     first = list(islice(rows, 1))  # an input with nothing to decode says so before anything is written
-    with written(csv) as out:
+    with written(csv, [log]) as out:
         _write(out, chain(first, rows))
     warn(recording)
     return 0

@@ -1,7 +1,11 @@
-"""Files that must survive the power going at any instant."""
+"""Files that must survive the power going at any instant, and the mistakes of who names them."""
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from agent.errors import UsageError
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -15,6 +19,14 @@ def replace_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     new.replace(path)
     sync_folder(path.parent)
+
+
+def apart(output: Path, inputs: Iterable[Path]) -> None:
+    """UsageError: what is to be written is one of those that are read, and would be lost."""
+    for path in inputs:
+        with suppress(OSError):  # one that is not there is not the other
+            if output.samefile(path):
+                raise UsageError(f"{output}: is read by this command: name another file to write")
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from agent.errors import InputError, StorageError
+from agent.files import apart
 from drivers.errors import RecordingError
 from drivers.recording import Recording, open_recordings
 
@@ -26,13 +27,30 @@ def warn(recording: Recording) -> None:
 
 
 @contextmanager
-def written(path: str) -> Iterator[TextIO]:
-    """A file to write text into, or stdout for "-"."""
-    if path == "-":
+def written(name: str, inputs: Sequence[Path]) -> Iterator[TextIO]:
+    """A file to write text into, or stdout for "-". A file that does not get to its end is not left there.
+
+    UsageError: it is one of the inputs; StorageError: it cannot be written.
+    """
+    if name == "-":
         yield sys.stdout
         return
+    path = Path(name)
+    apart(path, inputs)
     try:
-        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        with path.open("w", encoding="utf-8", newline="\n") as out, _whole(path):
             yield out
+            out.flush()
     except OSError as why:
-        raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
+        raise StorageError(f"{name}: cannot be written: {why.strerror}") from None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Half a file could be taken for the whole."""
+    try:
+        yield
+    except BaseException:
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+        raise

@@ -11,7 +11,7 @@ from agent.codec import DEVICE_BYTES, Record, decode
 from agent.errors import InputError, SettingsError, StorageError, UsageError
 from agent.files import replace_file
 from agent.fleet import CERTIFICATE_NAME, FILE_BYTES_MAX, Certificate
-from agent.key import KEY_BYTES, device_of, load_or_make
+from agent.key import KEY_BYTES, device_of, load, load_or_make
 from agent.key_chain import LINKS_MAX, Chain, chain_of, links_in
 from agent.key_files import certificate_of, handovers_in, open_key, place_of
 from agent.opening import ledger_of
@@ -94,9 +94,10 @@ def certify(public: str, fleet_file: Path, name: str, device: str | None, output
     """Sign for a device's key. UsageError: what should be hex is not."""
     key = _hex(public, KEY_BYTES, "a public key")
     id_ = device_of(key) if device is None else _hex(device, DEVICE_BYTES, "a device's id")
-    if not fleet_file.exists():
+    fleet_key = load(fleet_file)
+    if fleet_key is None:
         raise InputError(f"{fleet_file}: there is no fleet key; `tbox key fleet` makes one")
-    certificate = Certificate.signed(load_or_make(fleet_file), id_, key, name, time.time_ns() // 1000)
+    certificate = Certificate.signed(fleet_key, id_, key, name, time.time_ns() // 1000)
     try:
         output.write_bytes(certificate.text())
     except OSError as error:

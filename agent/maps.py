@@ -8,12 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from agent.errors import SettingsError
-from agent.vehicle import HEAD, Table, unpack
+from agent.vehicle import HEAD, SHIPPED, Table, read_map, unpack
 
-SHIPPED = Path(__file__).resolve().parent.parent / "config" / "vehicles"
-"""Maps that come with the program; a bare name means one of these."""
-
-FILE_BYTES_MAX = 1 << 24
 CHILD_S_MAX = 120
 
 _compiled: dict[bytes, Table] = {}
@@ -26,8 +22,8 @@ def load(path: Path, *, in_child: bool = False) -> Table:
     A bare name that is shipped means the shipped map. With `in_child` a map that needs a DBC is compiled in a process
     of its own, so that cantools (26 MiB) never lives in the daemon.
     """
-    found = SHIPPED / path if path.name == str(path) and (SHIPPED / path).is_file() else path
-    raw = _read(found)
+    found = _shipped(path) or path
+    raw = read_map(found)
     if raw.startswith(HEAD):
         return unpack(raw, str(found))
     if in_child and (dbcs := _dbcs(raw)):
@@ -40,21 +36,13 @@ def load(path: Path, *, in_child: bool = False) -> Table:
 def is_trusted(path: Path, vouched: Collection[Path] = ()) -> bool:
     """Whether anybody answers for a map: it came with the program, or in a signed bundle (`trust.vouched_maps`)."""
     if path.name == str(path):
-        return (SHIPPED / path).is_file()
+        return _shipped(path) is not None
     return path.resolve().parent == SHIPPED or path.resolve() in vouched
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a map; SettingsError when there is none."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as why:
-        shipped = ", ".join(sorted(known.name for known in SHIPPED.glob("*.toml")))
-        raise SettingsError(f"{path}: vehicle map cannot be read: {why.strerror}; shipped are {shipped}") from None
-    if len(raw) > FILE_BYTES_MAX:
-        raise SettingsError(f"{path}: too big for a vehicle map (over {FILE_BYTES_MAX >> 20} MiB)")
-    return raw
+def _shipped(path: Path) -> Path | None:
+    """The map of this bare name that comes with the program."""
+    return next((known for known in SHIPPED.glob("*.toml") if known.name == str(path)), None)
 
 
 def _dbcs(raw: bytes) -> list[str]:

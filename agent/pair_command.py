@@ -10,6 +10,7 @@ from pathlib import Path
 from agent import pairing, qr, trust
 from agent.binding import Binding, Bond, hash_of, told_code, uri_of
 from agent.bundle_command import signer, write
+from agent.checkup import is_vin
 from agent.codec import DEVICE_BYTES
 from agent.document import DOCUMENT_BYTES_MAX
 from agent.errors import BundleError, InputError, UsageError
@@ -86,6 +87,8 @@ def sign(told: dict[str, str], fleets: Sequence[Path], output: Path) -> int:
     hashed = hash_of(code_, device) if code_ else ""
     if not code_ and words["state"] == "bound":
         raise UsageError("a binding needs --code, as the box shows it with `tbox pair code`; --remove needs none")
+    if words["vin"] and not is_vin(words["vin"]):
+        raise UsageError(f"--vin {words['vin']}: a VIN has 17 letters and digits without I, O and Q; read it once more")
     made = Binding.new(**words, code=hashed, not_before_us=time.time_ns() // 1000)
     for fleet in fleets:
         made = made.signed(signer(fleet))

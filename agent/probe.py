@@ -16,6 +16,7 @@ from agent.inputs import opened, warn
 from agent.interview import Interview, Learnt
 from agent.settings import Can
 from agent.tap import WAIT_S, Tap, find_rate, progress, rates_of, tapped
+from agent.vehicle import SHIPPED
 from drivers.batch import EXTENDED
 from drivers.errors import RecordingError
 
@@ -77,7 +78,7 @@ def probe(can: Can, seconds: float, *, ask: bool, as_json: bool) -> int:
 
 def shipped(channel: int) -> dict[str, Fitter]:
     """A fitter for each map that comes with the program, as if its buses were this one."""
-    files = sorted(maps.SHIPPED.glob("*.toml"))
+    files = sorted(SHIPPED.glob("*.toml"))
     return {file.name: Fitter(on_channel(maps.load(Path(file.name)), channel)) for file in files}
 
 

@@ -93,7 +93,7 @@ def run(
     if json_to is None:
         _print_summary(things)
     else:
-        with written(json_to) as out:
+        with written(json_to, inputs) as out:
             for record in filter(None, map(told, things)):
                 out.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
     warn(recording)

@@ -6,6 +6,7 @@ from pathlib import Path
 from agent import __version__, claim, drives, exhibits, inputs, maps, page_evidence, proof, replay, settings_file
 from agent.drives import Drives
 from agent.errors import InputError, StorageError, UsageError
+from agent.files import apart
 from agent.page import page
 from agent.recordfile import SQLITE_MAGIC, Pile, read_pile
 from agent.settings import Settings
@@ -29,6 +30,7 @@ def run(asked: argparse.Namespace) -> int:
         _write(asked.output, _of_event(source, asked))
         return 0
     if source.is_file():
+        apart(asked.output, [source])
         is_pile = _holds_records(source)
         gathered = _of_records(read_pile(source), _settings(asked)) if is_pile else _of_recording(source, asked)
         title = f"Driving report, {source.name}"
@@ -54,7 +56,7 @@ def _of_event(source: Path, asked: argparse.Namespace) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name may be no UTF-8
     except OSError as why:
         raise StorageError(f"{path}: cannot be written: {why.strerror}") from None
 

@@ -132,4 +132,4 @@ def _timezone(name: str) -> Iterator[Conflict]:
         close = get_close_matches(name, known, n=1)
         hint = f"the nearest known is {close[0]}" if close else "see /usr/share/zoneinfo"
         way = hint if known else "this system has no time zone data: apt install tzdata"
-        yield (("device", "timezone"),), f'device.timezone: unknown time zone "{name}"; {way}'
+        yield (("device", "timezone"),), f'device.timezone: unknown time zone "{name:.64}"; {way}'

@@ -93,6 +93,7 @@ def read(path: Path | None, sets: Sequence[str] = (), between: Sequence[Layer] =
     try:
         for layer in layers:
             data = merge(data, layer.data)
+        _refuse_nul(data, layers)
         settings = msgspec.convert(with_release(data), Settings)
     except msgspec.ValidationError as error:
         raise explained(str(error), data, layers) from None
@@ -102,6 +103,17 @@ def read(path: Path | None, sets: Sequence[str] = (), between: Sequence[Layer] =
         said = next(((by, key) for key in keys if (by := speaker(layers, key))), None)
         raise SettingsError(f"{said[0].place(said[1])}: {sentence}" if said else sentence)
     return Loaded(settings, layers)
+
+
+def _refuse_nul(data: dict[str, Any], layers: Sequence[Layer]) -> None:
+    """SettingsError: a text that no name of a file, and no word of a command, can be."""
+    for key in keys_of(data):
+        said = look(data, key)
+        if isinstance(said, str) and "\0" in said:
+            from agent.settings_error import dotted  # noqa: PLC0415  (a good start needs none of it)
+
+            place = next((f"{layer.place(key)}: " for layer in [speaker(layers, key)] if layer), "")
+            raise SettingsError(f"{place}{dotted(key)}: holds the character NUL: take it out")
 
 
 def from_file(path: Path) -> Layer:

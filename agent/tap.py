@@ -5,7 +5,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from drivers.can import LISTEN_ONLY, open_can
 from drivers.can_asker import CanAsker
 from drivers.errors import DeviceError, DriverError
 from drivers.guard import Guard
+from drivers.link import set_up
 from drivers.source import Source
 
 WAIT_S = 0.1
@@ -46,8 +47,13 @@ class Tap:
 @contextmanager
 def tapped(can: Can, bitrate: int, *, may_send: bool = False) -> Iterator[Tap]:
     """The bus, at this rate (0: as it is set up). DeviceAbsentError when it is not there, SettingsError."""
-    guard = Guard() if may_send else None
+    guard, is_ours = Guard() if may_send else None, can.setup and can.interface == "socketcan"
+    if bitrate and can.interface == "socketcan" and not is_ours:
+        way = f"ip link set {can.channel} up type can bitrate {bitrate} listen-only on"
+        raise SettingsError(f"--bitrate is not used by socketcan: leave it out and type: {way}")
     try:
+        if is_ours and bitrate:
+            set_up(can.channel, bitrate, listen_only=not may_send)
         source = open_can(
             can.interface, can.channel, number=can.number, bitrate=bitrate or None, fd=can.fd,
             listen_only=not may_send, options=can.options, guard=guard,
@@ -60,6 +66,9 @@ def tapped(can: Can, bitrate: int, *, may_send: bool = False) -> Iterator[Tap]:
         yield Tap(source, CanAsker(source.send, channel=can.number) if guard else None)
     finally:
         source.close()
+        if is_ours and bitrate and may_send:
+            with suppress(DeviceError):  # it went; whoever opens it next sets it up
+                set_up(can.channel, bitrate, listen_only=True)
 
 
 def bus_of(
@@ -75,7 +84,7 @@ def bus_of(
 
 def rates_of(can: Can) -> tuple[int, ...]:
     """The bit rates to listen at: the one that is set, else, where listening does no harm at a wrong one, all."""
-    if can.bitrate or can.interface not in LISTEN_ONLY:
+    if can.bitrate or not (can.setup or can.interface in LISTEN_ONLY):
         return (can.bitrate,)
     return BITRATES
 

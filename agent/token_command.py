@@ -1,6 +1,7 @@
 """`tbox key token`: a signed command for terminals, made where the fleet's `command` key is kept."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import msgspec
 
 from agent import document
 from agent.bundle_command import signer
+from agent.codec import DEVICE_BYTES
 from agent.desk import DeskError, checked
 from agent.errors import StorageError, UsageError
 from agent.token import ID_BYTES, Form, Token
@@ -49,6 +51,8 @@ def token(wanted: Wanted, fleet: Sequence[Path], output: Path | None) -> int:
 
 def form(wanted: Wanted, now_s: int, id_: bytes) -> Form:
     """The token's content. UsageError: no terminal would take it."""
+    _check_hex("--device", wanted.devices, 2 * DEVICE_BYTES)
+    _check_hex("--challenge", [wanted.challenge] if wanted.challenge is not None else [], 2 * ID_BYTES)
     args = dict(_number(word) for word in wanted.numbers)
     for command in wanted.commands:
         try:
@@ -70,6 +74,13 @@ def form(wanted: Wanted, now_s: int, id_: bytes) -> Form:
         return msgspec.convert(told, Form)
     except msgspec.ValidationError as why:
         raise UsageError(f"no terminal would take that: {why}") from None
+
+
+def _check_hex(option: str, words: Sequence[str], digits: int) -> None:
+    """UsageError: one of them is not so many hexadecimal digits."""
+    for word in words:
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", word):
+            raise UsageError(f"{option} {word}: must be {digits} hex digits in small letters, as the terminal tells it")
 
 
 def _number(word: str) -> tuple[str, int]:

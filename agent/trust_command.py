@@ -1,6 +1,7 @@
 """`tbox key roster|trust|untrust|trusted`: whose keys sign for a fleet, and which fleets a terminal trusts."""
 
 import json as json_text
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,8 @@ def _add_holder(told: dict[str, Any], said: str) -> None:
     named = roles.split(",") if roles else list(ROLES)
     if not name or not equals or not set(named) <= set(ROLES):
         raise UsageError(f"--add {said}: write NAME=KEY or NAME=KEY:bundle,command; roles are {' '.join(ROLES)}")
+    if not re.fullmatch("[0-9a-f]{64}", public):
+        raise UsageError(f"--add {said}: a public key has 64 hex digits, as `tbox key fleet` prints it")
     told["keys"][name] = public
     for role in named:
         there = told["roles"].setdefault(role, {"keys": [], "threshold": 1})

@@ -28,6 +28,10 @@ VERSION = 3
 HEAD = b"\x93\xaatbox-table"
 """How a compiled table begins: a msgpack array of "tbox-table", version, table. No TOML text begins so."""
 
+FILE_BYTES_MAX = 1 << 24
+SHIPPED = Path(__file__).resolve().parent.parent / "config" / "vehicles"
+"""Maps that come with the program; a bare name means one of these."""
+
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -182,6 +186,19 @@ def _fill(c_cut: Any, cut: Cut) -> None:
 def pack(table: Table) -> bytes:
     """A compiled table as its file holds it."""
     return msgspec.msgpack.encode(("tbox-table", VERSION, table))
+
+
+def read_map(path: Path) -> bytes:
+    """The bytes of a map, compiled or not; SettingsError when there is none."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+    except OSError as why:
+        shipped = ", ".join(sorted(known.name for known in SHIPPED.glob("*.toml")))
+        raise SettingsError(f"{path}: vehicle map cannot be read: {why.strerror}; shipped are {shipped}") from None
+    if len(raw) > FILE_BYTES_MAX:
+        raise SettingsError(f"{path}: too big for a vehicle map (over {FILE_BYTES_MAX >> 20} MiB)")
+    return raw
 
 
 def unpack(raw: bytes, name: str) -> Table:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agent.errors import SettingsError
-from agent.vehicle import Powertrain, VehicleClass
+from agent.vehicle import Powertrain, VehicleClass, read_map
 from drivers.batch import SIGNALS
 
 Key = tuple[str | int, ...]
@@ -163,9 +163,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as why:
-        raise SettingsError(f"{path}: vehicle map cannot be read: {why.strerror}") from None
+        return read_map(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not a vehicle map: neither UTF-8 text nor a compiled table") from None
 

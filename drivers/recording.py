@@ -156,11 +156,14 @@ def _open(path: Path, wanted: str | None) -> Part:
     """Open one recording and read its first batch."""
     try:
         _refuse(path)
-        kinds = wanted or kind(text.head(path))
+        head = text.head(path)
+        kinds = wanted or kind(head)
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
     if not kinds:
-        raise RecordingError(f"{path}: nothing recognised: its content is none of {' '.join(FORMATS)}")
+        is_table = csv_table.TIME.encode() in head.replace(b"\0", b"")  # with semicolons, or UTF-16
+        hint = "; a CSV is UTF-8, begins with its header, and has commas between its cells" if is_table else ""
+        raise RecordingError(f"{path}: nothing recognised: its content is none of {' '.join(FORMATS)}{hint}")
     tally = Tally(path)
     rest = _stream(tally, kinds)
     first = next(rest, b"")

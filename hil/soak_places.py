@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 from hil import ROOT, kernel, soak_outcome
@@ -53,7 +54,7 @@ def command(options: argparse.Namespace) -> int:
     why = refusal(place)
     if why:
         raise PlaceError(why)
-    if options.rate not in RATES or options.minutes <= 0:
+    if options.rate not in RATES or not 0 < options.minutes < inf:
         raise PlaceError(f"--rate is {RATES[0]} to {RATES[-1]:,} frames/s, --minutes more than 0")
     plan = Plan(place=place, lasts_s=options.minutes * 60, rate=options.rate, batch=BATCHES[place])
     options.out.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def test_a_clip_holds_the_moment_and_its_hash_is_told_while_the_ring_keeps_its_b
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_an_ffmpeg_that_is_killed_or_hangs_is_replaced(film: Make, number: signal.Signals) -> None:
-    filming = film(stall_s=1.2)
+    filming = film(stall_s=2.5)
     filming.until(lambda: filming.count("segments") >= 1 and filming.count("ffmpeg"))
     first = filming.count("ffmpeg")
     os.kill(first, number)

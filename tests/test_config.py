@@ -77,7 +77,7 @@ def test_check_says_a_good_file_is_good(tmp_path: Path, capsys: pytest.CaptureFi
     [
         pytest.param('[vehicle]\nmap = "./car.toml"\n', r"{folder}/car\.toml.*No such file", id="vehicle map"),
         pytest.param('[recording]\npaths = ["a.log"]\n', r"recording\.paths.*No such file.*{folder}/a\.log", id="recording"),
-        pytest.param('[recording]\npaths = ["a\\u0000"]\n', r"recording\.paths.*null byte", id="no name at all"),
+        pytest.param('[recording]\npaths = ["a\\u0000"]\n', r"recording\.paths.*NUL", id="no name at all"),
         pytest.param('[mqtt]\nca_file = "ca.pem"\n', r"mqtt\.ca_file: {folder}/ca\.pem.*No such file", id="certificate"),
         pytest.param('[mqtt]\nusername = "u"\npassword_file = "p"\n', r"mqtt\.password_file.*No such file", id="password"),
         pytest.param('[mqtt]\nusername = "u"\npassword_file = "open"\n', r"mode 0644.*chmod 600", id="open secret"),

@@ -123,9 +123,11 @@ def test_a_fleet_loses_nothing_while_links_fall_and_a_receiver_is_killed(tmp_pat
     [
         (("--kill", "broker"), "write WHO@SECONDS, as in broker@20"),
         (("--kill", "3@5"), "3 is neither broker nor a receiver's number, 1 to 2"),
+        (("--terminals", "0"), "--terminals 0: must be a number from 1 on"),
+        (("--minutes", "nan"), "--minutes nan: must be a number from 0.01 on"),
     ],
 )
-def test_what_cannot_be_killed_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+def test_what_makes_no_trial_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     done = fleet(tmp_path, *words)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert says in done.stderr

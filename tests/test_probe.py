@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import can
 import pytest
 
-from agent import maps, probe
+from agent import maps, probe, tap
 from agent.errors import DeviceAbsentError, InputError, SettingsError
 from agent.fitting import Fitter, best, on_channel
 from agent.hearing import Bus, Hearing, Text
@@ -209,11 +210,27 @@ def test_the_bit_rate_is_found_by_listening_only(tmp_path: Path, monkeypatch: py
         (Can(interface="slcan"), (500_000, 250_000)),
         (Can(interface="slcan", bitrate=125_000), (125_000,)),
         (Can(interface="socketcan"), (0,)),
+        (Can(interface="socketcan", setup=True), (500_000, 250_000)),
+        (Can(interface="socketcan", setup=True, bitrate=125_000), (125_000,)),
         (Can(interface="gs_usb"), (0,)),
     ],
 )
 def test_rates_are_tried_only_where_listening_does_no_harm(told: Can, rates: tuple[int, ...]) -> None:
     assert rates_of(told) == rates
+
+
+def test_a_link_that_is_ours_is_set_up_for_the_tap_and_left_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, int, bool]] = []
+    monkeypatch.setattr(tap, "set_up", lambda name, rate, listen_only: told.append((name, rate, listen_only)))
+    monkeypatch.setattr(tap, "open_can", lambda *_, **__: MagicMock())
+    with tapped(Can(setup=True), 250_000, may_send=True):
+        assert told == [("can0", 250_000, False)]
+    assert told[1:] == [("can0", 250_000, True)]
+
+
+def test_a_bit_rate_that_socketcan_would_not_use_is_refused() -> None:
+    with pytest.raises(SettingsError, match="ip link set can0 up type can bitrate 250000"), tapped(Can(), 250_000):
+        pass
 
 
 BUSES = (Can(channel="can0", number=0), Can(channel="can1", number=1, bitrate=250_000))

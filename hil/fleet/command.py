@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from time import monotonic, process_time
 
@@ -60,8 +60,15 @@ class Told:
         )
 
 
+LEAST = {"terminals": 1, "receivers": 1, "minutes": 0.01, "rate": 0, "flaps": 0, "outage": 0, "forge": 0}
+"""With less there is no fleet, and what comes of it would pass."""
+
+
 def command(options: argparse.Namespace) -> int:
     """0: each record is stored once, and nothing else; 1: not so. PlaceError: something is not installed."""
+    for name, least in LEAST.items():
+        if not least <= getattr(options, name) < inf:
+            raise PlaceError(f"--{name} {getattr(options, name)}: must be a number from {least:g} on")
     if lacks := missing():
         raise PlaceError(f"the fleet needs a database: {lacks}")
     kills = sorted(_kill(word, options) for word in options.kill)
