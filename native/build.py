@@ -38,8 +38,8 @@ def builder(module: str, headers: list[str], sources: list[str]) -> FFI:
 
 DRIVERS = {
     "candump": (["candump.h"], ["candump.c"]),
-    "guard": (["guard.h", "pick.h"], ["guard.c", "guard_line.c", "pick.c"]),
-    "socketcan": (["guard.h", "socketcan.h"], ["guard.c", "guard_line.c", "socketcan.c"]),
+    "guard": (["guard.h", "pick.h"], ["guard.c", "guard_frame.c", "guard_line.c", "pick.c"]),
+    "socketcan": (["guard.h", "socketcan.h"], ["guard.c", "guard_frame.c", "guard_line.c", "socketcan.c"]),
 }
 """What is not the core: headers and C files of the extensions of drivers/. What writes to a bus has the guard in it."""
 

@@ -81,12 +81,19 @@ static void hear_engine(tbox_core_t *self)
     }
 }
 
+/* A sample: what is known at a moment, and what the rules that watch carry on. */
+static void tell(const tbox_core_t *self, int64_t t_us, tbox_sample_t *out)
+{
+    moment_tell(self, t_us, out);
+    watch_tell(self, out);
+}
+
 static void end_second(tbox_core_t *self, int64_t t_us)
 {
     note_engine(self, t_us);
     judge_second(self, t_us);
     watch_second(self, t_us);
-    moment_tell(self, t_us, &queue_push(&self->queue, TBOX_OUT_SAMPLE, t_us)->u.sample);
+    tell(self, t_us, &queue_push(&self->queue, TBOX_OUT_SAMPLE, t_us)->u.sample);
     self->totals.max_speed_mps = (double)NAN;
 }
 
@@ -177,7 +184,7 @@ bool tbox_finish(tbox_core_t *self)
 
 void tbox_snapshot(const tbox_core_t *self, tbox_sample_t *out)
 {
-    moment_tell(self, self->now_us, out);
+    tell(self, self->now_us, out);
 }
 
 void tbox_told(const tbox_core_t *self, int64_t *out)

@@ -89,6 +89,7 @@ uint8_t moment_engine(const tbox_core_t *self, int64_t t_us);
 int64_t moment_engine_last(const tbox_core_t *self, int64_t t_us);
 double moment_limit(const tbox_core_t *self, int64_t t_us);
 const speed_t *moment_speed(const tbox_core_t *self, int64_t t_us);
+world_t moment_world(tbox_core_t *self, int64_t t_us);
 
 /* motion.c: acceleration on vehicle axes, from whatever tells it best, handed to the harsh rules. */
 bool motion_imu_judges(const tbox_core_t *self, int64_t t_us);
@@ -97,12 +98,11 @@ void motion_by_force(tbox_core_t *self, const world_t *world);
 void motion_feel(tbox_core_t *self, const imu_sample_t *sample);
 void motion_by_yaw(tbox_core_t *self, int64_t t_us, double yaw_radps);
 void motion_by_course(tbox_core_t *self, int64_t t_us, double course_deg);
+void motion_block(tbox_core_t *self, const world_t *world, int64_t crash_us);
 
 /* judge.c: every rule, each when something came that it judges by. */
 void judge_init(tbox_core_t *self);
 void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row);
-world_t judge_world(tbox_core_t *self, int64_t t_us);
-void judge_block(tbox_core_t *self, const world_t *world, int64_t crash_us);
 void judge_force(tbox_core_t *self, const imu_sample_t *sample);
 void judge_second(tbox_core_t *self, int64_t t_us);
 void judge_end(tbox_core_t *self);

@@ -4,10 +4,11 @@
  * quantum's share of the slope near 0.3 m/s2 and that of noise near 0.13 m/s2, between 0.5 and 1 s, and never shorter than a refresh. Where rows repeat a
  * value, a refresh happened at some time in the row interval before it showed: the window is five such intervals at least,
  * and the slope is uncertain by that share. */
-#include "signal.h"
-#include "speed.h"
+#include "fit.h"
 
 #include <math.h>
+
+#include "signal.h"
 
 #define WINDOW_LEAST_US 500000
 #define WINDOW_MOST_US 1000000
@@ -17,6 +18,11 @@
 #define PAIR_US 800000 /* from this refresh on, two points are the fit */
 #define ALONE_US 400000 /* from this refresh on, two are enough where rows repeat nothing and no third is near */
 #define QUANTUM_SHARE_MPS2 0.3
+
+const speed_point_t *speed_point(const speed_t *self, uint32_t i)
+{
+    return &self->points[(self->next + SPEED_POINTS - 1 - i % SPEED_POINTS) % SPEED_POINTS];
+}
 
 static double larger(double a, double b)
 {

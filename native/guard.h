@@ -105,6 +105,8 @@ typedef struct {
     uint32_t millis_per_s; /* thousandths of a token a second */
 } tbox_bucket_t;
 
+enum { TBOX_GUARD_MADE = 0x74475244 };
+
 /* What an adapter was told, as far as a request depends on it. */
 typedef struct {
     uint32_t header;  /* with bit 31 for 29 bits; 0: the protocol's own */
@@ -116,7 +118,7 @@ typedef struct {
 } tbox_adapter_t;
 
 struct tbox_guard {
-    uint32_t made;
+    uint32_t made; /* TBOX_GUARD_MADE, or it is not */
     uint32_t uds_count;
     uint32_t uds_ids[TBOX_GUARD_UDS_MOST];
     tbox_bucket_t requests;
@@ -125,17 +127,20 @@ struct tbox_guard {
     tbox_guard_counters_t counters;
 };
 
-/* guard.c: whether a payload, ISO-TP's length byte taken off, may go to this target. */
+/* guard_frame.c: whether a payload, ISO-TP's length byte taken off, may go to this target. */
 int tbox_guard_payload(const tbox_guard_t *self, uint32_t id, const uint8_t *payload, size_t size);
 
-/* guard.c: whether something may be sent to this identifier. */
+/* guard_frame.c: whether something may be sent to this identifier. */
 bool tbox_guard_is_target(const tbox_guard_t *self, uint32_t id);
 
-/* guard.c: whether a guard was initialised. */
+/* guard_frame.c: whether a guard was initialised. */
 bool tbox_guard_is_made(const tbox_guard_t *self);
 
-/* guard.c: OBD answers come with this identifier. */
+/* guard_frame.c: OBD answers come with this identifier. */
 bool tbox_guard_is_answer(uint32_t id);
+
+/* guard_frame.c: the one flow control frame that passes. */
+bool tbox_guard_is_flow(const uint8_t *data, uint8_t length);
 
 /* guard_line.c: as tbox_guard_line, and what the line would make of the adapter. */
 int tbox_guard_judge(const tbox_guard_t *self, const char *line, size_t size, tbox_adapter_t *after);

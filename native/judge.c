@@ -25,22 +25,6 @@ void judge_init(tbox_core_t *self)
     self->left.t_us = NEVER;
 }
 
-world_t judge_world(tbox_core_t *self, int64_t t_us)
-{
-    const speed_t *const speed = moment_speed(self, t_us);
-
-    return (world_t){
-        .queue = &self->queue,
-        .judgements = self->counters.judgements,
-        .speed = speed,
-        .gnss = &self->gnss,
-        .lat_deg = signals_at(&self->signals, TBOX_LAT, t_us),
-        .lon_deg = signals_at(&self->signals, TBOX_LON, t_us),
-        .now_us = t_us,
-        .speed_source = speed == &self->gnss ? TBOX_BY_GNSS : TBOX_BY_SPEED,
-    };
-}
-
 static bool has_gravity(const imu_t *imu)
 {
     return imu->up_s >= 1.0 && imu->size_mps2 > 0.6 * GRAVITY_MPS2 && imu->size_mps2 < 1.6 * GRAVITY_MPS2;
@@ -57,18 +41,6 @@ static scene_t scene_of(const tbox_core_t *self, const world_t *world)
         .is_parked = self->watch.parked.since_us != NEVER,
         .has_gravity = has_gravity(&self->imu),
     };
-}
-
-/* After a crash or a rollover nothing is harsh until the time for its confirmation is over. */
-void judge_block(tbox_core_t *self, const world_t *world, int64_t crash_us)
-{
-    const int64_t until_us = world->now_us + self->setup.crash.confirm_us;
-
-    harsh_block(&self->braking, world, crash_us, until_us);
-    harsh_block(&self->acceleration, world, crash_us, until_us);
-    harsh_block(&self->cornering, world, crash_us, until_us);
-    self->loss.quiet_us = until_us;
-    self->crash.quiet_us = until_us;
 }
 
 static void settle(tbox_core_t *self, const world_t *world)
@@ -134,11 +106,11 @@ static void judge_crash_row(tbox_core_t *self, const world_t *world, speed_row_t
         const scene_t scene = scene_of(self, world);
 
         if (crash_row(&self->crash, &scene)) {
-            judge_block(self, world, self->crash.zero_us);
+            motion_block(self, world, self->crash.zero_us);
         }
     }
     if ((!has_imu || row == SPEED_RESTART) && loss_step(&self->loss, world, row)) {
-        judge_block(self, world, self->loss.from.t_us);
+        motion_block(self, world, self->loss.from.t_us);
     }
 }
 
@@ -150,7 +122,7 @@ void judge_row(tbox_core_t *self, const speed_t *speed, speed_row_t row)
     const int64_t since_us = self->judged_row_us;
 
     self->judged_row_us = speed->row.t_us;
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
     const bool engine_runs = moment_engine(self, self->now_us) == ENGINE_RUNS;
 
     sum_up(self, speed, row, since_us, engine_runs);
@@ -181,14 +153,14 @@ static void judge_crash_force(tbox_core_t *self, const world_t *world, const imu
         const scene_t scene = scene_of(self, world);
 
         if (crash_hear(&self->crash, &scene, news)) {
-            judge_block(self, world, self->crash.zero_us);
+            motion_block(self, world, self->crash.zero_us);
         }
     }
 }
 
 void judge_force(tbox_core_t *self, const imu_sample_t *sample)
 {
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
 
     judge_crash_force(self, &world, sample);
     watch_force(self, &world, sample);
@@ -200,12 +172,12 @@ void judge_force(tbox_core_t *self, const imu_sample_t *sample)
 
 void judge_second(tbox_core_t *self, int64_t t_us)
 {
-    const world_t world = judge_world(self, t_us);
+    const world_t world = moment_world(self, t_us);
     const scene_t scene = scene_of(self, &world);
     const speed_point_t none = {.t_us = t_us, .mps = (double)NAN};
 
     if (crash_settle(&self->crash, &scene)) {
-        judge_block(self, &world, self->crash.zero_us);
+        motion_block(self, &world, self->crash.zero_us);
     }
     settle(self, &world);
     idling_step(&self->idling, &world, none, moment_engine(self, t_us) == ENGINE_RUNS, self->engine_last_us);
@@ -213,7 +185,7 @@ void judge_second(tbox_core_t *self, int64_t t_us)
 
 void judge_end(tbox_core_t *self)
 {
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
     const scene_t scene = scene_of(self, &world);
 
     crash_end(&self->crash, &scene);

@@ -73,5 +73,20 @@ void moment_tell(const tbox_core_t *self, int64_t t_us, tbox_sample_t *out)
     out->engine_last_us = self->engine_last_us;
     out->max_speed_mps = self->totals.max_speed_mps;
     out->engine = moment_engine(self, t_us);
-    watch_tell(self, out);
+}
+
+world_t moment_world(tbox_core_t *self, int64_t t_us)
+{
+    const speed_t *const speed = moment_speed(self, t_us);
+
+    return (world_t){
+        .queue = &self->queue,
+        .judgements = self->counters.judgements,
+        .speed = speed,
+        .gnss = &self->gnss,
+        .lat_deg = signals_at(&self->signals, TBOX_LAT, t_us),
+        .lon_deg = signals_at(&self->signals, TBOX_LON, t_us),
+        .now_us = t_us,
+        .speed_source = speed == &self->gnss ? TBOX_BY_GNSS : TBOX_BY_SPEED,
+    };
 }

@@ -172,7 +172,7 @@ void motion_by_yaw(tbox_core_t *self, int64_t t_us, double yaw_radps)
         .sigma_mps2 = YAW_SIGMA_MPS2,
         .sources = speed == &self->gnss ? TBOX_BY_GNSS : TBOX_BY_SPEED,
     };
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
 
     judge_across(self, &world, &reading, FILTER_US);
 }
@@ -211,8 +211,20 @@ void motion_by_course(tbox_core_t *self, int64_t t_us, double course_deg)
     };
 
     if (reading.mps2 < COURSE_MOST_MPS2 && reading.mps2 > -COURSE_MOST_MPS2) {
-        const world_t world = judge_world(self, self->now_us);
+        const world_t world = moment_world(self, self->now_us);
 
         judge_across(self, &world, &reading, FILTER_US);
     }
+}
+
+/* After a crash or a rollover nothing is harsh until the time for its confirmation is over. */
+void motion_block(tbox_core_t *self, const world_t *world, int64_t crash_us)
+{
+    const int64_t until_us = world->now_us + self->setup.crash.confirm_us;
+
+    harsh_block(&self->braking, world, crash_us, until_us);
+    harsh_block(&self->acceleration, world, crash_us, until_us);
+    harsh_block(&self->cornering, world, crash_us, until_us);
+    self->loss.quiet_us = until_us;
+    self->crash.quiet_us = until_us;
 }

@@ -221,11 +221,6 @@ bool speed_is_live(const speed_t *self, int64_t now_us)
     return self->count > 0 && now_us - self->row.t_us <= max_us(2000000, 2 * self->refresh_us);
 }
 
-const speed_point_t *speed_point(const speed_t *self, uint32_t i)
-{
-    return &self->points[(self->next + SPEED_POINTS - 1 - i % SPEED_POINTS) % SPEED_POINTS];
-}
-
 double speed_at(const speed_t *self, int64_t t_us)
 {
     const speed_point_t *after = &self->row;

@@ -70,7 +70,7 @@ void watch_value(tbox_core_t *self, uint32_t signal, int64_t t_us, double value)
 {
     watch_t *const watch = &self->watch;
     const tbox_setup_t *const setup = &self->setup;
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
 
     switch (signal) {
     case TBOX_RPM:
@@ -144,7 +144,7 @@ void watch_force(tbox_core_t *self, const world_t *world, const imu_sample_t *sa
                                                self->imu.calm.force, mps);
 
         if (began_us != NEVER) {
-            judge_block(self, world, began_us);
+            motion_block(self, world, began_us);
         }
     }
     parked_impact_step(&watch->parked_impact, &self->setup.parked_impact, world, &watch->parked, sample,
@@ -167,7 +167,7 @@ static void watch_tow(tbox_core_t *self, const world_t *world, const double *cal
 void watch_second(tbox_core_t *self, int64_t t_us)
 {
     watch_t *const watch = &self->watch;
-    const world_t world = judge_world(self, t_us);
+    const world_t world = moment_world(self, t_us);
     const bool is_felt = !is_older(self->imu.t_us, t_us, LIVE_IMU_US);
     const double *const calm = is_felt ? self->imu.calm.force : NULL;
 
@@ -183,7 +183,7 @@ void watch_second(tbox_core_t *self, int64_t t_us)
 
 void watch_end(tbox_core_t *self)
 {
-    const world_t world = judge_world(self, self->now_us);
+    const world_t world = moment_world(self, self->now_us);
 
     over_rev_end(&self->watch.over_rev, &self->setup.over_rev, &world);
     cold_rev_end(&self->watch.cold_rev, &self->setup.cold_rev, &world);

@@ -15,7 +15,7 @@ export class Refused extends Error {
   }
 }
 
-/** Call this when the session is over. */
+/** Call this when the session is over, and say whether its PIN is spent. */
 export function onLost(call) {
   lost = call;
 }
@@ -34,10 +34,11 @@ export async function enter(pin) {
   return told;
 }
 
-/** Go. */
+/** Out, for good: the PIN is spent. */
 export async function leave() {
   await answer(await reached("/api/leave", posted({})));
   token = "";
+  lost(true);
 }
 
 /** Something to look at. */
@@ -75,6 +76,6 @@ async function answer(response) {
   const told = await response.json().catch(() => ({ error: "ours" }));
   if (response.ok) return told;
   const refused = new Refused(`error.${told.error}`, told);
-  if (told.error === "session") lost();
+  if (told.error === "session") lost(false);
   throw refused;
 }

@@ -3,8 +3,7 @@
 import { act, tell } from "./api.js";
 import { busy, chip, fill, h, icon, say, state } from "./dom.js";
 import { watch, stop } from "./jobs.js";
-import { reason } from "./main.js";
-import { has, phrase, t } from "./words.js";
+import { has, phrase, reason, t } from "./words.js";
 
 const COLOURS = { PASS: "good", FAIL: "bad", SKIP: "none" };
 let running = null;

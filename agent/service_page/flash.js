@@ -5,8 +5,7 @@ import { row } from "./check.js";
 import { busy, fill, h, icon, say, state } from "./dom.js";
 import { watch, stop } from "./jobs.js";
 import { keep } from "./live.js";
-import { reason } from "./main.js";
-import { has, phrase, t } from "./words.js";
+import { has, phrase, reason, t } from "./words.js";
 
 const BYTES_MAX = 4 << 20;
 const GOOD = ["running", "unchanged", "would_run", "rolled_back"];

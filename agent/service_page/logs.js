@@ -1,16 +1,15 @@
 // What the box says of itself, for whoever has to find out: its last words, counters and settings. No secret is in it.
 
-import { tell } from "./api.js";
+import { leave, tell } from "./api.js";
 import { busy, fill, h, icon, state } from "./dom.js";
-import { goOut, reason } from "./main.js";
-import { has, t } from "./words.js";
+import { has, reason, t } from "./words.js";
 
 let slot = null;
 
 export function show(view) {
   slot = h("div", { id: "logs" }, busy(t("logs.looking")));
   fill(view, h("h1", { tabindex: -1 }, t("logs.title")), h("p", { class: "lead" }, t("logs.lead")), slot,
-    h("h2", {}, t("logs.session")), h("div", { class: "hands" }, h("button", { type: "button", onclick: goOut }, icon("lock"), t("logs.leave"))));
+    h("h2", {}, t("logs.session")), h("div", { class: "hands" }, h("button", { type: "button", onclick: leave }, icon("lock"), t("logs.leave"))));
   look();
 }
 

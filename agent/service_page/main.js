@@ -1,8 +1,8 @@
 // The page: who is in, which place is shown, the state of the car above it all.
 
-import { enter, leave, onLost, presence, act, tell } from "./api.js";
+import { enter, onLost, presence, act, tell } from "./api.js";
 import { chip, fill, h, icon, say, state } from "./dom.js";
-import { LANGUAGES, has, load, phrase, speak, spoken, t } from "./words.js";
+import { LANGUAGES, load, reason, speak, spoken, t } from "./words.js";
 import * as live from "./live.js";
 import * as check from "./check.js";
 import * as flash from "./flash.js";
@@ -21,13 +21,6 @@ let isIn = false;
 let isVoid = false;
 let problem = "";
 let place = "";
-
-/** What the sentence for an error is. */
-export function reason(why) {
-  const name = why.word ?? "error.ours";
-  const words = t(has(name) ? name : "error.ours", why.more?.left, Math.ceil(why.more?.wait_s ?? 0));
-  return why.more?.text ? `${words} ${phrase(why.more.text)}` : words;
-}
 
 function drawTop() {
   const now = newest?.situations[0];
@@ -151,19 +144,10 @@ function scanned() {
   return told.get("pin") ?? "";
 }
 
-/** Out, for good: the PIN is spent. */
-export async function goOut() {
-  await leave();
-  isIn = false;
-  isVoid = true;
-  newest = null;
-  draw();
-}
-
 async function begin() {
   const pin = scanned();
   await load();
-  onLost(() => { isIn = false; newest = null; draw(); });
+  onLost((isSpent) => { isIn = false; isVoid ||= isSpent; newest = null; draw(); });
   addEventListener("hashchange", go);
   const told = await presence();
   isIn = told.in;

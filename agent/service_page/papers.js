@@ -2,8 +2,7 @@
 
 import { act, tell } from "./api.js";
 import { busy, chip, figure, fill, h, icon, say, state } from "./dom.js";
-import { reason } from "./main.js";
-import { phrase, t } from "./words.js";
+import { phrase, reason, t } from "./words.js";
 
 const PHOTO_BYTES_MAX = 40_000_000;
 let slots = null;

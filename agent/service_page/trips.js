@@ -2,8 +2,7 @@
 
 import { tell } from "./api.js";
 import { busy, chip, figure, fill, h, icon, state } from "./dom.js";
-import { reason } from "./main.js";
-import { has, spoken, t } from "./words.js";
+import { has, reason, spoken, t } from "./words.js";
 
 let slot = null;
 

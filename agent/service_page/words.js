@@ -34,6 +34,13 @@ export function t(name, ...words) {
 /** Whether there is a text of this name. */
 export const has = (name) => name in table;
 
+/** What the sentence for an error of api.js is. */
+export function reason(why) {
+  const name = why.word ?? "error.ours";
+  const words = t(has(name) ? name : "error.ours", why.more?.left, Math.ceil(why.more?.wait_s ?? 0));
+  return why.more?.text ? `${words} ${phrase(why.more.text)}` : words;
+}
+
 /** A sentence of the box's: as a whole, else part by part; a part nobody translated stays as it is. */
 export function phrase(words) {
   if (language === "en" || !words) return words;

@@ -10,8 +10,8 @@ FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno")
 
 DRIVERS = {
     "candump": ("candump",),
-    "guard": ("guard", "guard_line", "pick"),
-    "socketcan": ("guard", "guard_line", "socketcan"),
+    "guard": ("guard", "guard_frame", "guard_line", "pick"),
+    "socketcan": ("guard", "guard_frame", "guard_line", "socketcan"),
 }
 """What is not the core: the C files of each extension of drivers/, as native/build.py has them."""
 

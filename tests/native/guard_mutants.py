@@ -27,6 +27,7 @@ TEST_S = 60
 GUARD = ["tests/test_guard.py", "tests/test_guard_rate.py", "tests/test_guard_line.py"]
 TESTS = {
     "guard.c": GUARD,
+    "guard_frame.c": GUARD,
     "guard_line.c": ["tests/test_guard_line.py", "tests/test_guard.py::test_memory_of_zeros_refuses_everything"],
     "pick.c": ["tests/test_pick.py"],
     "socketcan.c": ["tests/test_guard_send.py"],
@@ -34,8 +35,8 @@ TESTS = {
 """Files and who is to notice; of socketcan.c only what sends, the rest is `make mutants`."""
 
 EXTENSIONS = {
-    "guard": ("guard.c", "guard_line.c", "pick.c"),
-    "socketcan": ("guard.c", "guard_line.c", "socketcan.c"),
+    "guard": ("guard.c", "guard_frame.c", "guard_line.c", "pick.c"),
+    "socketcan": ("guard.c", "guard_frame.c", "guard_line.c", "socketcan.c"),
 }
 
 

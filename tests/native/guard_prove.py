@@ -44,7 +44,7 @@ Words = Iterable[str]
 
 def program(out: Path, *objects: Path) -> Path:
     """guard_all.c with the guard, or with other objects in its place."""
-    guards = objects or (NATIVE / "guard.c", NATIVE / "guard_line.c")
+    guards = objects or [NATIVE / f"{name}.c" for name in ("guard", "guard_frame", "guard_line")]
     here = Path(__file__).parent
     words: list[str | Path] = ["gcc", *FLAGS, *WARNINGS, "-I", NATIVE, "-o", out, here / "guard_all.c", *guards]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """What may be sent to a car, in the words of the design: every frame of the list made one by one, nothing judged.
 
-The guard (native/guard.c) reads a frame and decides; this writes down the frames that are allowed. Both must meet.
+The guard (native/guard_frame.c) reads a frame and decides; this writes down the frames that are allowed. Both must meet.
 """
 
 import itertools

@@ -42,6 +42,7 @@ DRIVER_TESTS = {
     "socketcan": "test_drivers_socketcan*.py",
     "candump": "test_drivers_candump*.py",
     "guard": "test_*guard*.py",
+    "guard_frame": "test_*guard*.py",
     "guard_line": "test_*guard*.py",
     "pick": "test_pick.py",
 }
