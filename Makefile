@@ -98,7 +98,7 @@ hil-awake: .venv/.has-test ## plant a defect for each fault of the bench: does i
 
 hil-qemu: .venv/.has-test ## drivers and scenarios on real controllers, emulated in QEMU (5 min)
 	@sh .ci/need qemu
-	@$(BIN)/python -m hil.qemu_kernel
+	@$(BIN)/python -m hil.places.qemu_kernel
 	@mkdir -p out
 	@$(BIN)/python -m tests.in_qemu
 	@$(BIN)/python -m hil run controller-asks controller-drive controller-quiet --junit out/hil-qemu.xml

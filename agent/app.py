@@ -7,40 +7,42 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from agent import __version__, clock, terms, vehicle
-from agent.absence import Absence, whereabouts
-from agent.account import Account
-from agent.alone import beside_if_it_loads
-from agent.bound import Bound, told_in
-from agent.certifying import facts
-from agent.clerk import Clerk
+from agent import __version__, vehicle
 from agent.codec import Record
 from agent.core import Calibration, Core, Event, Output, Sample
 from agent.counting import Counting
-from agent.delivery import Delivery
-from agent.desk_socket import DeskSocket
-from agent.enquiries import Enquiries
-from agent.evidence import Evidence
-from agent.exchange import SUBSCRIBED
+from agent.desk.certifying import facts
+from agent.desk.desk_socket import DeskSocket
+from agent.desk.enquiries import Enquiries
+from agent.desk.mailbox import new_challenge
+from agent.evidence.evidence import Evidence
 from agent.health import Health, Systemd
-from agent.install import Facts
-from agent.key import Signer
-from agent.mailbox import new_challenge
-from agent.mqtt import Link
-from agent.opening import open_ledger, open_uplink
-from agent.outbox import Outbox
+from agent.ledger.key import Signer
+from agent.outbox.outbox import Outbox
+from agent.outbox.writer import Writer
+from agent.power.upkeep import Upkeep
 from agent.remembering import Remembering
-from agent.resume import Left, left_by, rotation_of
+from agent.rights.clerk import Clerk
+from agent.rights.spool import Spool
 from agent.rooms import Rooms
 from agent.settings import Settings, rules_id
-from agent.slot_files import Slot
-from agent.slot_watch import Books, SlotWatch
-from agent.sources import open_asking, open_film, open_rack
-from agent.spool import Spool
-from agent.timekeeping import Timekeeper
-from agent.trip import EventFound, Moment, TripEnded, Trips
-from agent.upkeep import Upkeep
-from agent.writer import Writer
+from agent.slots.slot_files import Slot
+from agent.slots.slot_watch import Books, SlotWatch
+from agent.sources.sources import open_asking, open_film, open_rack
+from agent.trip import terms
+from agent.trip.absence import Absence, whereabouts
+from agent.trip.account import Account
+from agent.trip.alone import beside_if_it_loads
+from agent.trip.resume import Left, left_by, rotation_of
+from agent.trip.trip import EventFound, Moment, TripEnded, Trips
+from agent.uplink.delivery import Delivery
+from agent.uplink.exchange import SUBSCRIBED
+from agent.uplink.mqtt import Link
+from agent.uplink.opening import open_ledger, open_uplink
+from agent.world import clock
+from agent.world.timekeeping import Timekeeper
+from agent.yard.bound import Bound, told_in
+from agent.yard.install import Facts
 from drivers.batch import tick
 
 log = logging.getLogger("tbox")

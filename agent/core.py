@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import _core
+from agent.events import EVENTS
 from agent.settings import Settings
 from agent.setup import NO_REST, Rest, go_on, make_setup
 from agent.vehicle import Table
@@ -13,11 +14,6 @@ from drivers.batch import INPUT_BYTES, SIGNALS
 ffi, lib = _core.ffi, _core.lib
 
 NEVER_US = -(2**63)
-EVENTS = (
-    "harsh_braking", "harsh_acceleration", "harsh_cornering", "idling", "speeding", "crash", "impact", "over_rev",
-    "cold_rev", "fatigue_warning", "fatigue", "rollover", "parked_impact", "tow", "low_battery", "unplugged",
-    "power_cut", "overheat", "refuel", "fuel_drop", "gnss_loss", "gnss_jamming",
-)  # fmt: skip
 SEVERITIES = ("low", "medium", "high")
 SIDES = (None, "left", "right", "front", "rear")
 SOURCES = ((1, "speed"), (2, "imu"), (4, "gnss"), (8, "vehicle"))

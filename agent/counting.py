@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING
 
 from agent.core import Core
-from agent.delivery import Delivery
-from agent.evidence import Evidence
+from agent.evidence.evidence import Evidence
 from agent.health import Vitals, process
-from agent.trial import Signs
-from agent.upkeep import Upkeep
+from agent.power.upkeep import Upkeep
+from agent.slots.trial import Signs
+from agent.uplink.delivery import Delivery
 from drivers.rack import Rack
 
 if TYPE_CHECKING:
-    from agent.asking import Asking
-    from agent.listening import Listening
+    from agent.asking.asking import Asking
+    from agent.asking.listening import Listening
 
 
 class Counting:

@@ -1,12 +1,12 @@
-"""The journal: what of all rooms must survive a power cut, gathered when it is due; agent/resume.py says what it is."""
+"""The journal: what of all rooms must survive a power cut (agent/trip/resume.py), gathered when it is due."""
 
 from typing import Any
 
-from agent import clock
 from agent.core import Sample
-from agent.resume import EVERY_US, Left
 from agent.rooms import Rooms
 from agent.setup import Rest
+from agent.trip.resume import EVERY_US, Left
+from agent.world import clock
 
 
 class Remembering:

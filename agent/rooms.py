@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.account import Account
 from agent.core import Core
 from agent.counting import Counting
-from agent.delivery import Delivery
-from agent.evidence import Evidence
-from agent.ledger import Ledger
+from agent.evidence.evidence import Evidence
+from agent.ledger.ledger import Ledger
+from agent.power.upkeep import Upkeep
 from agent.settings import Settings
-from agent.timekeeping import Timekeeper
-from agent.trip import Trips
-from agent.upkeep import Upkeep
+from agent.trip.account import Account
+from agent.trip.trip import Trips
+from agent.uplink.delivery import Delivery
+from agent.world.timekeeping import Timekeeper
 from drivers.rack import Rack
 
 if TYPE_CHECKING:
-    from agent.asking import Asking
-    from agent.listening import Listening
+    from agent.asking.asking import Asking
+    from agent.asking.listening import Listening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent import __version__, clock, maps, terms
+from agent import __version__
 from agent.app import Agent
 from agent.errors import InputError, SettingsError
-from agent.outbox import Outbox
+from agent.maps import maps
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
 from agent.settings import Settings
-from agent.slot_files import Slot
-from agent.store import STORE_NAME
+from agent.slots.slot_files import Slot
+from agent.trip import terms
+from agent.world import clock
 from drivers.errors import RecordingError
 
 log = logging.getLogger("tbox")
@@ -57,7 +60,7 @@ def _is_vouched(settings: Settings, slot: Slot | None) -> bool:
     path = Path(settings.vehicle.map)
     if slot is None or maps.is_trusted(path):
         return maps.is_trusted(path)
-    from agent import trust  # noqa: PLC0415  (only where a bundle's map asks with service 22)
+    from agent.trust import trust  # noqa: PLC0415  (only where a bundle's map asks with service 22)
 
     try:
         return path.resolve() in trust.vouched_maps(slot.folder, trust.load(settings))
@@ -70,7 +73,7 @@ def _follow(settings: Settings, recordings: Sequence[Path]) -> None:
     """From here on time is the recordings'."""
     if has_source(settings):
         raise SettingsError("--recorded is for a terminal without devices: these settings name some; take them out")
-    from drivers.recorded import recorded  # noqa: PLC0415  (no terminal in a car has it in memory)
+    from drivers.recordings.recorded import recorded  # noqa: PLC0415  (no terminal in a car has it in memory)
 
     try:
         clock.follow(recorded(recordings))

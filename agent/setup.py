@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import _core
-from agent.rules import Detect, Harsh
 from agent.settings import Settings
+from agent.settings.rules import Detect, Harsh
 from agent.vehicle import Table
 
 ffi = _core.ffi

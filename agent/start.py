@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from agent import run, settings_file, slot_files, slot_settings, slots, spool
+from agent import run
 from agent.errors import SettingsError, TboxError
-from agent.slot_files import DamagedSlotError, NewerSlotError, Slot
-from agent.slots import State
+from agent.rights import spool
+from agent.settings import file as settings_file
+from agent.slots import slot_files, slot_settings, slots
+from agent.slots.slot_files import DamagedSlotError, NewerSlotError, Slot
+from agent.slots.slots import State
 
 log = logging.getLogger("tbox")
 

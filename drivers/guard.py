@@ -43,7 +43,7 @@ class Guard:
 
     @property
     def address(self) -> int:
-        """Where the guard lies, for the C of drivers.socketcan; whoever keeps it keeps the Guard."""
+        """Where the guard lies, for the C of drivers.bus.socketcan; whoever keeps it keeps the Guard."""
         return int(ffi.cast("uintptr_t", self._memory))
 
     def frame(self, t_us: int, identifier: int, data: bytes, flags: int = 0) -> str:

@@ -1,6 +1,6 @@
 """From the box to the driver: lights and buzzers by pattern, and a command for anything else (a voice, a screen).
 
-Nothing here decides what the driver is told (agent/notice.py does), and nothing here fails: what is absent is counted.
+Nothing here decides what the driver is told: agent/power/notice.py does. Nothing here fails: what is absent is counted.
 """
 
 from collections import deque

@@ -10,16 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hil import ROOT, golden, scenario_file, soak_places, wired
+from hil import ROOT
 from hil.fleet import options as fleet
-from hil.junit import Result, junit
 from hil.outcome import Outcome
-from hil.page import page
-from hil.places import PLACES, PlaceError, is_here, plan, run
-from hil.replaying import laid_beside
-from hil.scenario_file import ScenarioError
-from hil.task import Task
-from hil.verdict import Finding, judge
+from hil.places.places import PLACES, PlaceError, is_here, plan, run
+from hil.places.replaying import laid_beside
+from hil.places.task import Task
+from hil.report import golden
+from hil.report.junit import Result, junit
+from hil.report.page import page
+from hil.report.verdict import Finding, judge
+from hil.scenes import scenario_file
+from hil.scenes.scenario_file import ScenarioError
+from hil.soak import places as soak_places
+from hil.wired import wired
 
 
 class OutputError(Exception):

@@ -130,7 +130,7 @@ class Agent:
 class CarProcess:
     """The simulated car; `truth` is what it said last about itself."""
 
-    def __init__(self, bus: Sequence[str], module: str = "hil.car") -> None:
+    def __init__(self, bus: Sequence[str], module: str = "hil.car.car") -> None:
         self._process = subprocess.Popen(  # noqa: S603 # our own words
             [sys.executable, "-m", module, *bus],
             cwd=ROOT,

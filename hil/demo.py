@@ -17,14 +17,14 @@ from typing import Any
 
 from agent.codec import Record
 from hil import ROOT
-from hil import broker as brokers
 from hil.bench import MAP, Agent, CarProcess, Notices, Staged, run_agent
+from hil.car.scenario import DEAD_ZONE, DRIVE_S, LEGS, SETTINGS
 from hil.proof import Check, Drive, check
-from hil.relay import Relay
-from hil.scenario import DEAD_ZONE, DRIVE_S, LEGS, SETTINGS
 from hil.screen import View, event_line, open_screen
 from hil.subscriber import Subscriber
-from hil.wire import has_vcan
+from hil.wires import broker as brokers
+from hil.wires.relay import Relay
+from hil.wires.wire import has_vcan
 
 START_S = 20.0
 TRIP_END_S = 15.0

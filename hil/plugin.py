@@ -29,18 +29,19 @@ from typing import Any
 
 import pytest
 
-from hil import ROOT, scenario_file
-from hil import broker as brokers
+from hil import ROOT
 from hil import kernel as kernels
 from hil.bench import CarProcess
+from hil.car.road import lasts_s
 from hil.drive import Leg
-from hil.relay import Relay
-from hil.road import lasts_s
-from hil.scenario_file import ScenarioError
-from hil.scenario_table import LIVE_FAULTS, Scenario
+from hil.scenes import scenario_file
+from hil.scenes.scenario_file import ScenarioError
+from hil.scenes.scenario_table import LIVE_FAULTS, Scenario
 from hil.subscriber import Inbox, Subscriber
 from hil.terminal import Plug, Setting, Terminal, TerminalError, toml
-from hil.wire import has_vcan
+from hil.wires import broker as brokers
+from hil.wires.relay import Relay
+from hil.wires.wire import has_vcan
 
 WAIT_S = 30.0
 TURN_S = 0.05
@@ -141,7 +142,7 @@ class Vehicle:
         """
         path = self._written(what)
         scenario = _read(path)
-        car = CarProcess([str(path), *self._bus.words, "--seed", str(seed)], "hil.vehicle")
+        car = CarProcess([str(path), *self._bus.words, "--seed", str(seed)], "hil.car.vehicle")
         try:
             wait_until(car.is_ready.is_set, "the car")
             self._terminal.take(scenario.settings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.codec import Record
-from hil.scenario import EXPECTED, Expected
+from hil.car.scenario import EXPECTED, Expected
 from hil.subscriber import Inbox
 
 DISTANCE_SHARE = 0.02

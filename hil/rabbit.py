@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
-from hil.broker import BrokerError, free_port
+from hil.wires.broker import BrokerError, free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = shutil.which("epmd")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil import broker as brokers
 from hil.bench import MAP, Agent, Notices
-from hil.wire import VCAN, End
+from hil.wires import broker as brokers
+from hil.wires.wire import VCAN, End
 
 RESTART_S = 2.0
 NEVER_AGAIN = (2, 78)

@@ -5,7 +5,7 @@
  *     (1436509052.249713) can0 7E8#03410D32          3 hex digits: 11 bits, 8: 29 bits; perhaps " R" or " T", and CR
  *     (1436509052.249713) can0 18DAF110##1AABB       FD: one digit of flags, up to 64 bytes
  *
- * It stops at any other line, which is the caller's to understand: drivers/candump.py says what a log may hold, and
+ * It stops at any other line, which is the caller's to understand: drivers/recordings/candump.py says what a log may hold, and
  * reads it alike (tests/test_drivers_candump.py).
  */
 #ifndef TBOX_CANDUMP_H

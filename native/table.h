@@ -1,6 +1,6 @@
 /* The decode table: which bits of which frame are which signal.
  *
- * A table is compiled once (agent/compile.py: a DBC through cantools, or OBD-II PIDs) and only read afterwards. The
+ * A table is compiled once (agent/maps/compile.py: a DBC through cantools, or OBD-II PIDs) and only read afterwards. The
  * caller owns both arrays; they must outlive every use. Messages are sorted by (channel, id), so a frame is found by
  * binary search; the cuts of a message lie together.
  */

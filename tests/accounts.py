@@ -3,10 +3,10 @@
 from functools import cache
 
 from agent.codec import Record
-from agent.key import DeviceKey
-from agent.key_chain import told_of
-from agent.ledger import Identity, Ledger, Tail
-from agent.recordfile import frame
+from agent.ledger.key import DeviceKey
+from agent.ledger.key_chain import told_of
+from agent.ledger.ledger import Identity, Ledger, Tail
+from agent.outbox.recordfile import frame
 
 KEY = DeviceKey(bytes(range(32)))
 OTHER_KEY = DeviceKey(bytes(32))

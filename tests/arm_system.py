@@ -1,6 +1,6 @@
 """The bench on a 64-bit ARM board, emulated: Debian's kernel and driver, two CAN controllers on one wire.
 
-The same machine as hil/qemu.py boots, for another processor: tests/qemu runs on it, then scenarios between a car on can1
+The same machine as hil/places/qemu.py boots, for another processor: tests/qemu runs on it, then scenarios between a car on can1
 and the terminal on can0. It also says how much memory the agent has there; its kernel runs programs for 32-bit ARM too.
 """
 
@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hil import outcome, qemu, qemu_kernel, scenario_file, verdict
-from hil.in_qemu import BITRATE
-from hil.qemu import Guest
+from hil import outcome
+from hil.places import qemu, qemu_kernel
+from hil.places.in_qemu import BITRATE
+from hil.places.qemu import Guest
+from hil.report import verdict
+from hil.scenes import scenario_file
 from tests.foreign import AARCH64, ARMS, OUT, ROOT, MakeError, Processor
 
 KERNEL = OUT / "kernel"
@@ -71,7 +74,7 @@ def _scenarios() -> list[bool]:
     ends = ["--place", "qemu", "--car", "can1", "--terminal", "can0", "--bitrate", str(BITRATE)]
     paths = [ROOT / "hil" / "scenarios" / f"{name}.toml" for name in SCENARIOS]
     there = [f"hil/scenarios/{path.name}:{scenario_file.read(path).seed}" for path in paths]
-    words = ["python3", "-m", "hil.live", *there, "--out", "/run/out", *ends, "--patience", str(PATIENCE)]
+    words = ["python3", "-m", "hil.places.live", *there, "--out", "/run/out", *ends, "--patience", str(PATIENCE)]
     with tempfile.TemporaryDirectory(prefix="tbox-arm-") as name:
         _boot(AARCH64, words, Path(name))
         return [_holds(path, Path(name) / f"{path.stem}.json") for path in paths]

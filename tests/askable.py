@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from agent import maps
-from agent.asking import Asking
-from agent.lines import make_lines
-from agent.openers import can_opener
+from agent.asking.asking import Asking
+from agent.maps import maps
 from agent.settings import Can, Settings
-from agent.settings_obd import Obd
+from agent.settings.obd import Obd
+from agent.sources.lines import make_lines
+from agent.sources.openers import can_opener
 from agent.vehicle import Table
 from drivers.batch import ERROR, frame
 from drivers.errors import DeviceError
 from drivers.guard import Guard
 from drivers.rack import Rack
-from hil import ecu_bus
-from hil.ecu import Readings
+from hil.car import ecu_bus
+from hil.car.ecu import Readings
 from tests.ride import START, told
 
 S = 1_000_000
@@ -53,7 +53,7 @@ class FakeBus:
         return b"".join(frame(at_us, self._number, ident, data, flags) for at_us, ident, data, flags in frames)
 
     def send(self, t_us: int, identifier: int, data: bytes) -> str:
-        """As drivers.can's."""
+        """As drivers.bus.can's."""
         if self._guard is None:
             return "listen_only"
         if self._world.refuses or not self._world.is_plugged:
@@ -81,8 +81,8 @@ class World:
         table: Table | None = None,
         seed: int = 1,
     ) -> None:
-        monkeypatch.setattr("agent.openers.open_can", self._open)
-        monkeypatch.setattr("drivers.can_asker.boot_us", lambda: self.now_us)
+        monkeypatch.setattr("agent.sources.openers.open_can", self._open)
+        monkeypatch.setattr("drivers.bus.can_asker.boot_us", lambda: self.now_us)
         self.rng = Random(seed)
         self.now_us = 1000 * S
         self.ecus = ecu_bus.car(Readings(speed_kmh=50, rpm=1500), seed=seed)

@@ -7,21 +7,21 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from agent.clerk import Clerk
-from agent.clock import Reading
 from agent.codec import Record
-from agent.delivery import Delivery
-from agent.install import Facts
-from agent.ledger import Ledger
-from agent.outbox import Outbox
-from agent.privacy import Blur
-from agent.requests import Answer, Request
+from agent.ledger.ledger import Ledger
+from agent.ledger.privacy import Blur
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import Writer
+from agent.rights.clerk import Clerk
+from agent.rights.requests import Answer, Request
+from agent.rights.spool import Spool, fetch, put
 from agent.settings import Uplink as UplinkSettings
-from agent.settings_privacy import Privacy
-from agent.spool import Spool, fetch, put
-from agent.store import STORE_NAME
-from agent.uplink import Uplink
-from agent.writer import Writer
+from agent.settings.privacy import Privacy
+from agent.uplink.delivery import Delivery
+from agent.uplink.uplink import Uplink
+from agent.world.clock import Reading
+from agent.yard.install import Facts
 from tests.accounts import IDENTITY, KEY
 from tests.test_delivery import FakeLink
 

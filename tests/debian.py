@@ -117,7 +117,7 @@ def install(box: Box) -> None:
     home, shell = box.run("getent", "passwd", "tbox").strip().split(":")[5:]
     expect("user", (home, shell), (STATE, "/usr/sbin/nologin"))
     box.run("test", "-e", "/lib/systemd/system/tbox.service")
-    box.run("test", "-n", box.run("find", "/opt/tbox/lib", "-path", "*/agent/__pycache__/cli.*.pyc").strip())
+    box.run("test", "-n", box.run("find", "/opt/tbox/lib", "-path", "*/agent/cli/__pycache__/__init__.*.pyc").strip())
 
 
 def use(box: Box) -> None:

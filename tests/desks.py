@@ -1,4 +1,4 @@
-"""A fake of the daemon's desk (agent/desk_socket.py): a JSON line there, a JSON line back, from a car that is made up."""
+"""A fake of the daemon's desk (agent/desk/desk_socket.py): a JSON line there, a JSON line back, from a car that is made up."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.desk_place import DESK_NAME
+from agent.desk.desk_place import DESK_NAME
 
 VIN = "WVWZZZ1KZ6W000001"
 SIGNALS = {

@@ -10,17 +10,17 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from agent.account import Account
-from agent.clock import Reading, Stamp
 from agent.codec import LANES
 from agent.core import Core, Sample
 from agent.health import Health, Vitals, process
-from agent.resume import Left
 from agent.settings import Uplink as UplinkSettings
 from agent.settings import defaults, rules_id
 from agent.setup import Rest
-from agent.trip import Trips
-from agent.uplink import Uplink
+from agent.trip.account import Account
+from agent.trip.resume import Left
+from agent.trip.trip import Trips
+from agent.uplink.uplink import Uplink
+from agent.world.clock import Reading, Stamp
 from drivers.batch import SIGNALS
 from tests import walks
 from tests.accounts import ledger

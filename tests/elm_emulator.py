@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drivers.diagnostic import Answer, Request
-from drivers.elm import Elm, open_elm
+from drivers.bus.diagnostic import Answer, Request
+from drivers.elm.elm import Elm, open_elm
 from drivers.errors import DeviceError
 
 PACKAGE = "ELM327-emulator>=4,<5"

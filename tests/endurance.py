@@ -16,14 +16,14 @@ from pathlib import Path
 
 from agent.codec import LANES, Record
 from agent.core import Core
-from agent.finding import Report
 from agent.health import Health
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
 from agent.settings import Uplink as UplinkSettings
 from agent.settings import defaults
-from agent.store import STORE_NAME
 from tests.accounts import ledger
 from tests.driven import DAY_S, TRIP_S, Line, S, crash, day, vitals
 from tests.world import World

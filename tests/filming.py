@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drivers.camera import Camera
-from drivers.camera_plan import Plan
+from drivers.camera.camera import Camera
+from drivers.camera.plan import Plan
 
 WAIT_S = 30.0
 PICTURES_PER_S = 10

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent import document
-from agent.bundle import Bundle, Manifest
-from agent.key import DeviceKey
-from agent.roster import ROLES, Roster
-from agent.trust import Trust
+from agent.ledger.key import DeviceKey
+from agent.trust import document
+from agent.trust.bundle import Bundle, Manifest
+from agent.trust.roster import ROLES, Roster
+from agent.trust.trust import Trust
 
 ANNA, BEN, CAROL, EVE = (DeviceKey(bytes([number]) * 32) for number in (21, 22, 23, 66))
 HOLDERS = {"Anna": ANNA, "Ben": BEN, "Carol": CAROL}

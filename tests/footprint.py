@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import compile  # noqa: A004 - the room's name
+from agent.maps import compile  # noqa: A004 - the room's name
 from agent.settings import defaults
 from agent.vehicle import save
 from tests import foreign

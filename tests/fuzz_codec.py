@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from agent.account import RESOLUTION
-from agent.bounds import bounds_of
 from agent.codec import CodecError, decode
 from agent.columns import CELLS_MAX, FORM, decode_columns, encode_columns
-from agent.settings_samples import Bounds
+from agent.columns.bounds import bounds_of
+from agent.settings.samples import Bounds
+from agent.trip.account import RESOLUTION
 from tests import walks
 from tests.accounts import two_boots
 

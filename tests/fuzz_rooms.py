@@ -19,23 +19,25 @@ from pathlib import Path
 
 import nacl.bindings
 
-from agent import archive, commands, desired, recordfile
-from agent.bundle import Bundle
-from agent.clock import Stamp
 from agent.codec import ZEROS
+from agent.desk import commands, desired
 from agent.errors import BundleError, InputError
-from agent.fleet import Certificate
-from agent.key import DeviceKey
-from agent.key_chain import told_of
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges, Receipt, ReceiptError, parse_receipt, signed
-from agent.recordfile import head_frame, read_pile
-from agent.resume import Left, left_by
-from agent.salvage import records_in
+from agent.ledger.fleet import Certificate
+from agent.ledger.key import DeviceKey
+from agent.ledger.key_chain import told_of
+from agent.ledger.receipt import Ranges, Receipt, ReceiptError, parse_receipt, signed
+from agent.outbox import recordfile
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import head_frame, read_pile
+from agent.outbox.salvage import records_in
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
+from agent.proof.vouching import Known as Keys
 from agent.setup import NO_REST
-from agent.store import STORE_NAME
-from agent.vouching import Known as Keys
+from agent.trip.resume import Left, left_by
+from agent.trust import archive
+from agent.trust.bundle import Bundle
+from agent.world.clock import Stamp
 from hil.receiver.intake import Arrival, Known, fault, read
 from tests import remotes
 from tests.accounts import KEY, framed, rotated, two_boots

@@ -7,11 +7,11 @@ from itertools import count, pairwise
 from random import Random
 from typing import TypeVar
 
-from agent.findings import Finding
-from agent.poller import Poller
-from agent.wants import SLOW_US, Want, WantData
+from agent.asking.poller import Poller
+from agent.asking.wants import SLOW_US, Want, WantData
+from agent.obd.findings import Finding
 from drivers.batch import EXTENDED
-from drivers.diagnostic import FUNCTIONAL, Answer, Request
+from drivers.bus.diagnostic import FUNCTIONAL, Answer, Request
 
 MS = 1000
 S = 1_000_000

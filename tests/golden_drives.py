@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.compile import compile_map
 from agent.core import Core
-from agent.maps import SHIPPED
-from agent.replay import replay, told
+from agent.maps.compile import compile_map
+from agent.maps.maps import SHIPPED
+from agent.replay.replay import replay, told
 from agent.settings import Settings
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
-from drivers.recording import open_recordings
+from drivers.recordings.recording import open_recordings
 from tests.native import told as told_to_the_bit
 from tests.native.grid_drives import BUS, grid_drives
 from tests.packed import read

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hil.__main__ import main as bench
-from hil.road import lasts_s
-from hil.scenario_file import find, names, read
-from hil.scenario_table import LIVE_FAULTS, Scenario
+from hil.car.road import lasts_s
+from hil.scenes.scenario_file import find, names, read
+from hil.scenes.scenario_table import LIVE_FAULTS, Scenario
 
 FOLDER = Path("out/hil-shifted")
 TIMES = re.compile(r"from_s = ([0-9.]+)(?:, to_s = ([0-9.]+))?")

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hil import qemu
+from hil.places import qemu
 
 HERE = Path(__file__).parent
 LIMIT_S = 900.0

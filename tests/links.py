@@ -6,9 +6,9 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from agent.exchange import Answer
-from agent.mqtt import Link
 from agent.settings import Mqtt
+from agent.uplink.exchange import Answer
+from agent.uplink.mqtt import Link
 from tests.brokers import Certificates
 
 STATE = {"boot": 7, "versions": {"agent": "0.1.0", "record": 1}, "key": "00ff"}

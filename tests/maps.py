@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from agent import compile as compiler
 from agent._core import ffi, lib
+from agent.maps import compile as compiler
 from agent.vehicle import Table
 
 DBC = """VERSION ""

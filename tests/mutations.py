@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from agent._core import ffi, lib
-from agent.compile import compile_dbc
 from agent.errors import SettingsError
+from agent.maps.compile import compile_dbc
 from tests.descriptions import ALL
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drivers.batch import FIX, FRAME, IMU, SIGNALS
-from drivers.recording import Recording, open_recordings
+from drivers.recordings.recording import Recording, open_recordings
 
 FRAME_PARTS = struct.Struct("=qIBBBB64s")
 NUMBER_PARTS = struct.Struct("=qIBBBB6d16x")

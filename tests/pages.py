@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from agent.page import page
-from agent.rule_words import sentences
-from agent.rules import Crash, Harsh
+from agent.page.page import page
+from agent.settings.rule_words import sentences
+from agent.settings.rules import Crash, Harsh
 from agent.vehicle import Table
 
 UTC_S = 1_767_261_600.0

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from random import Random
 
-from agent.duty import Account, Plan, Signs, Suspend
-from agent.power import Power
-from agent.settings_power import Hooks
-from agent.settings_power import Power as PowerSettings
+from agent.power.duty import Account, Plan, Signs, Suspend
+from agent.power.power import Power
+from agent.settings.power import Hooks
+from agent.settings.power import Power as PowerSettings
 
 DAY_S = 86_400.0
 AWAKE_S, ASLEEP_S = 5.0, 600.0

@@ -21,12 +21,13 @@ from random import Random
 
 from agent.codec import Record
 from agent.errors import TboxError
-from agent.outbox import Outbox
-from agent.store import STORE_NAME
-from agent.writer import Writer
-from hil import block_log, kernel
-from hil.block_log import Cut, Entry
-from hil.flash import Flash, Slot
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import Writer
+from hil import kernel
+from hil.faults import block_log
+from hil.faults.block_log import Cut, Entry
+from hil.faults.flash import Flash, Slot
 from tests.accounts import ledger
 from tests.powercut_look import Told, look, prove
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from random import Random
 
 from agent.codec import Record
-from agent.recordfile import read_pile
-from agent.store import STORE_NAME
-from hil import broker as brokers
-from hil.rehearsal import READ
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from hil.places.rehearsal import READ
 from hil.subscriber import Inbox, Subscriber
+from hil.wires import broker as brokers
 from tests import powercut_shim
 from tests.powercut_look import evidence, trips
 from tests.powercut_server import Asked, Server

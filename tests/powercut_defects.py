@@ -29,55 +29,55 @@ class Defect:
 
 DEFECTS = {
     "journal_first": Defect(
-        "the journal is cleared before the trip's end is committed", "store", "agent/outbox.py",
+        "the journal is cleared before the trip's end is committed", "store", "agent/outbox/outbox.py",
         "        self._reserve_upto(tail)\n",
         '        self._reserve_upto(tail)\n        if journal == b"":\n'
         '            with self._transaction():\n                self._save("journal", b"")\n',
     ),
     "reserve_after": Defect(
-        "numbers are reserved after they were used, not before", "store", "agent/outbox.py",
+        "numbers are reserved after they were used, not before", "store", "agent/outbox/outbox.py",
         "        self._reserve_upto(tail)\n", "        self._reserve_upto(self._tail)\n",
     ),
     "synced_early": Defect(
-        "records are said to be safe before they are committed", "store", "agent/writer.py",
+        "records are said to be safe before they are committed", "store", "agent/outbox/writer.py",
         "        losses = self._outbox.append(records,",
         "        with self._turn:\n            self._news.synced += [(record.seq, record.lane) for record in records]\n"
         "            self._ring()\n        losses = self._outbox.append(records,",
     ),
     "key_in_place": Defect(
-        "the key is written into its own file", "store", "agent/key.py",
+        "the key is written into its own file", "store", "agent/ledger/key.py",
         "        replace_file(path, text)\n", "        path.touch(0o600)\n        path.write_bytes(text)\n", "first start",
     ),
     "tail_apart": Defect(
-        "where the account ends is written down after its records", "store", "agent/outbox.py",
+        "where the account ends is written down after its records", "store", "agent/outbox/outbox.py",
         '            if records:\n                self._save("tail", pack(asdict(tail)))\n',
         '        if records:\n            with self._transaction():\n                self._save("tail", pack(asdict(tail)))\n',
     ),
     "gone_forgotten": Defect(
-        "what was asked for again and is gone is said now or never", "store", "agent/recovery.py",
+        "what was asked for again and is gone is said now or never", "store", "agent/outbox/recovery.py",
         "    _owe(connection, Ranges([*_owed(connection), *((loss.first, loss.last) for loss in gone)]))\n", "", "asked again",
     ),
     "no_receipt": Defect(
-        "what a broker took is forgotten before the platform's receipt came", "store", "agent/confirming.py",
+        "what a broker took is forgotten before the platform's receipt came", "store", "agent/uplink/confirming.py",
         "        is_done = not self._needs_receipt or seq in self._stored_there\n", "        is_done = True\n", "receipts",
     ),
     "erased_first": Defect(
-        "a trip is erased before the gap record that says so is there", "store", "agent/outbox.py",
+        "a trip is erased before the gap record that says so is there", "store", "agent/outbox/outbox.py",
         "        self._reserve_upto(tail)\n",
         "        self._reserve_upto(tail)\n        with self._transaction():\n            cover(self._connection, records)\n",
         "erased",
     ),
     "left_in_log": Defect(
-        "what is erased stays in the log", "store", "agent/erasure.py",
+        "what is erased stays in the log", "store", "agent/outbox/erasure.py",
         '        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()\n', "", "erased",
     ),
     "aside_again": Defect(
         "a new store whose making was cut off is set aside too, and pushes out what was to be saved", "store",
-        "agent/store.py",
+        "agent/outbox/store.py",
         "        write_reserve(path, replace(read_reserve(path), is_open=False))\n", "        read_reserve(path)\n", "half made",
     ),
     "trip_left_open": Defect(
-        "an open trip is left open after a power cut", "agent", "agent/account.py",
+        "an open trip is left open after a power cut", "agent", "agent/trip/account.py",
         "if left is None or left.is_clean:", "if left is None or left.journal:",
     ),
     "reserve_in_place": Defect(

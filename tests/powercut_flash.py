@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from agent import slot_files, slots, start
-from agent.bundle import Bundle
+from agent import start
 from agent.errors import TboxError
-from agent.slots import Content
+from agent.slots import slot_files, slots
+from agent.slots.slots import Content
+from agent.trust.bundle import Bundle
 from tests import powercut_shim
 from tests.fleets import bundle_of
 
@@ -37,7 +38,7 @@ def content_of(bundle: Bundle) -> Content:
 
 
 def stage(state_dir: Path, version: int) -> None:
-    """As agent/flash.py does up to the commit."""
+    """As agent/flash/flash.py does up to the commit."""
     bundle = BUNDLES[version]
     state = slot_files.change(state_dir, slots.unstage)
     slot_files.fill(state_dir, slots.spare(state), bundle.entries())

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.codec import LANES, Record
-from agent.key import DeviceKey
-from agent.ledger import Ledger, losses_of
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges
-from agent.recordfile import Pile, read_pile, rows_of
-from agent.store import open_readable, read_reserve
+from agent.ledger.key import DeviceKey
+from agent.ledger.ledger import Ledger, losses_of
+from agent.ledger.receipt import Ranges
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import Pile, read_pile, rows_of
+from agent.outbox.store import open_readable, read_reserve
+from agent.proof.proof import check
 from tests.accounts import KEY, ledger
 
 TRACE_BYTES = 64

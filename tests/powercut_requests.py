@@ -2,12 +2,12 @@
 
 from random import Random
 
-from agent.erasure import of_trip
-from agent.exchange import Acked, Action, Answer, Confirm, Connect, LinkUp, Message, Publish, Reopen
-from agent.receipt import Ranges, Receipt
+from agent.ledger.receipt import Ranges, Receipt
+from agent.outbox.erasure import of_trip
+from agent.outbox.writer import News
 from agent.settings import Uplink as UplinkSettings
-from agent.uplink import Uplink
-from agent.writer import News
+from agent.uplink.exchange import Acked, Action, Answer, Confirm, Connect, LinkUp, Message, Publish, Reopen
+from agent.uplink.uplink import Uplink
 from tests.powercut_story import Author
 
 SAMPLES = 6

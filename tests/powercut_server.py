@@ -14,8 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import app, cli, run, settings_file, verify, writer
-from drivers import csv_table, recorded
+from agent import app, cli, run
+from agent.outbox import writer
+from agent.proof import verify
+from agent.settings import file as settings_file
+from drivers.recordings import csv_table, recorded
 from tests import powercut_shim
 from tests.powercut_shim import Call
 

@@ -23,9 +23,9 @@ from random import Random
 
 from agent.codec import LANES
 from agent.errors import TboxError
-from agent.key import KEY_NAME, load_or_make
-from agent.outbox import BUDGET_BYTES_MIN, Outbox
-from agent.store import PAGE_BYTES, STORE_NAME
+from agent.ledger.key import KEY_NAME, load_or_make
+from agent.outbox.outbox import BUDGET_BYTES_MIN, Outbox
+from agent.outbox.store import PAGE_BYTES, STORE_NAME
 from tests import powercut_shim
 from tests.powercut_look import Told, look, prove
 from tests.powercut_requests import by_receipt, erase

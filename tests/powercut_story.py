@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-import agent.outbox
-import agent.writer
 from agent.codec import Record, decode
-from agent.key import KEY_NAME, load_or_make
-from agent.outbox import BUDGET_BYTES_MIN, Outbox
-from agent.store import STORE_NAME
-from agent.writer import News, Writer
+from agent.ledger.key import KEY_NAME, load_or_make
+from agent.outbox import outbox, writer
+from agent.outbox.outbox import BUDGET_BYTES_MIN, Outbox
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import News, Writer
 from tests.accounts import ledger
 from tests.powercut_look import Told
 
@@ -27,8 +26,8 @@ RESERVE_STEP = 16
 
 def hurry() -> None:
     """Let calls that are rare in a terminal come often, and all of them in the same order."""
-    agent.outbox.RESERVE_STEP = RESERVE_STEP
-    agent.writer.CONFIRM_WAIT_S = 0.0
+    outbox.RESERVE_STEP = RESERVE_STEP
+    writer.CONFIRM_WAIT_S = 0.0
 
 
 class Author:

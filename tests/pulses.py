@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from agent.core import Core, Event
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from drivers import batch
 from tests.road import KMH, LEVEL, G, Matrix, Timed, Vector, packed, turned, us, value

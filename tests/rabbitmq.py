@@ -22,13 +22,13 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.exchange import Acked, LinkUp, Message, Publish
-from hil.broker import free_port
+from agent.uplink.exchange import Acked, LinkUp, Message, Publish
 from hil.rabbit import START_S, Cluster, is_here
-from hil.relay import Relay
 from hil.subscriber import Inbox
 from hil.subscriber import Subscriber as Reader
-from hil.tls import AUTHORITY, GOOD, Certificates
+from hil.wires.broker import free_port
+from hil.wires.relay import Relay
+from hil.wires.tls import AUTHORITY, GOOD, Certificates
 from tests import brokers
 from tests.accounts import two_boots
 from tests.links import Driver, plain

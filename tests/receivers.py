@@ -14,8 +14,8 @@ from operator import xor
 from pathlib import Path
 from typing import Any
 
+from drivers.gnss.ublox import frame
 from drivers.source import Source
-from drivers.ublox import frame
 from tests.packed import told
 
 DEADLINE_S = 30.0

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgpack
 
-from agent import document
-from agent.commands import Moment
-from agent.key import DeviceKey
-from agent.token import Form, Token
+from agent.desk.commands import Moment
+from agent.ledger.key import DeviceKey
+from agent.trust import document
+from agent.trust.token import Form, Token
 from tests.fleets import ANNA, NOON_US, SECOND_US, roster_form, signed_roster, trust_of
 
 DEVICE = bytes.fromhex("0123456789abcdef")

@@ -5,8 +5,8 @@ from typing import Any
 
 from agent.core import Event, Sample
 from agent.settings import Trip as TripRule
-from agent.terms import Terms
-from agent.trip import TripEnded, Trips
+from agent.trip.terms import Terms
+from agent.trip.trip import TripEnded, Trips
 from agent.vehicle import Table
 from drivers.batch import SIGNALS
 

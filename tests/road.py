@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from agent.core import Calibration, Core, Event, Output, Sample
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from drivers import batch
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import msgpack
 
-from agent.account import RESOLUTION
-from agent.bounds import bounds_of
 from agent.codec import ZEROS, encode, pack
 from agent.columns import choose_all, decode_columns, encode_columns
-from agent.settings_samples import Bounds
+from agent.columns.bounds import bounds_of
+from agent.settings.samples import Bounds
+from agent.trip.account import RESOLUTION
 from tests import walks
 
 ROWS = 60

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.service_run import renew_pin
+from agent.service.run import renew_pin
 
 WAIT_S = 30.0
 

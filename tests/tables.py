@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent._core import ffi, lib
-from agent.compile import compile_obd
+from agent.maps.compile import compile_obd
 from agent.vehicle import ANY_CHANNEL, OBD, OBD_ID, PLAIN, CTable, Cut, Message, Table
 
 SHORT, UNKNOWN = -1, -2

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.absence import ODOMETER_US, TOLD_M, Absence, Whereabouts, whereabouts
 from agent.core import Event, Sample
+from agent.trip.absence import ODOMETER_US, TOLD_M, Absence, Whereabouts, whereabouts
 from drivers.batch import SIGNALS
 
 BERLIN = (52.5, 13.4)

@@ -1,11 +1,11 @@
 """What is written down of a drive: samples of a trip in which the car falls silent."""
 
-from agent.account import Account
 from agent.core import Sample
-from agent.resume import Left
 from agent.settings import defaults
 from agent.setup import NO_REST
-from agent.trip import Trips
+from agent.trip.account import Account
+from agent.trip.resume import Left
+from agent.trip.trip import Trips
 from drivers.batch import tick
 from tests.accounts import ledger
 from tests.road import core, us, value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.agenda import NEVER_US, PATIENCE, RETRY_US, STRETCHED_US_MAX, Agenda, Task
+from agent.asking.agenda import NEVER_US, PATIENCE, RETRY_US, STRETCHED_US_MAX, Agenda, Task
 from tests.garage import MS, RPM, SPEED, WANTS, S
 
 

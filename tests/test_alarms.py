@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.capture import PART_BYTES, SLICES_AT_ONCE
-from agent.ring import entries
-from agent.settings_file import load
+from agent.capture.capture import PART_BYTES, SLICES_AT_ONCE
+from agent.capture.ring import entries
+from agent.settings.file import load
 from drivers import batch
 from tests.road import G
 from tests.wrecks import BLOW_US, Terminal, came_in, inputs_of, jolted, struck
@@ -124,7 +124,7 @@ def test_no_turn_does_more_than_a_part_s_worth_of_work_while_a_crash_is_caught(
         deflated[0] += len(raw)
         return compress(raw, level)
 
-    monkeypatch.setattr("agent.capture.zlib.compress", counted)
+    monkeypatch.setattr("agent.capture.capture.zlib.compress", counted)
     turn = terminal.evidence.turn
 
     def profiled(*arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from agent.allowance import HOUR_S, PACKET_BYTES, Allowance
+from agent.uplink.allowance import HOUR_S, PACKET_BYTES, Allowance
 
 DAY_BYTES = 1_000_000
 

@@ -7,19 +7,19 @@ from typing import Any, cast
 
 import pytest
 
-from agent import maps
-from agent.asking import FORBIDDEN, Asking, Line
-from agent.diagnosis import Diagnosis
-from agent.lines import ElmDevice, make_lines
-from agent.openers import elm_opener
+from agent.asking.asking import FORBIDDEN, Asking, Line
+from agent.asking.diagnosis import Diagnosis
+from agent.asking.silence import Rule
+from agent.maps import maps
 from agent.settings import Can, Settings
-from agent.settings_obd import Elm, Obd
-from agent.silence import Rule
-from agent.sources import open_asking
+from agent.settings.obd import Elm, Obd
+from agent.sources.lines import ElmDevice, make_lines
+from agent.sources.openers import elm_opener
+from agent.sources.sources import open_asking
 from agent.vehicle import Data, Table
 from drivers.batch import frame
-from drivers.diagnostic import Answer, Request
-from drivers.pick import Picked
+from drivers.bus.diagnostic import Answer, Request
+from drivers.bus.pick import Picked
 from drivers.rack import Rack
 from tests.askable import BUS_OFF, RESTARTED, S, World
 from tests.garage import poller

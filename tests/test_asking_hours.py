@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from agent.settings_obd import Obd
+from agent.settings.obd import Obd
 from tests.askable import BUS_OFF, MS, RESTARTED, TURN_US, S, World
 from tests.garage import most_in_a_second
 

@@ -9,28 +9,30 @@ import msgspec
 import pytest
 import yaml
 
-from agent import app, clock, codec, pairing
-from agent.account import Account
-from agent.binding import Bond
-from agent.bound import Bound
-from agent.contrast import Differed, Difference
+from agent import app, codec
 from agent.core import EVENTS, Calibration, Sample
-from agent.desk import WORDS, noted
-from agent.exchange import LANES, SUBSCRIBED
-from agent.findings import Codes, Freeze, Monitors
-from agent.inputs import opened
-from agent.install import Facts, Install, body_of
-from agent.ledger import BUDGET, Loss
-from agent.mailbox import REPORTED
-from agent.maps import load
-from agent.mqtt import Link
-from agent.outbox import Outbox
-from agent.receipt import ISLANDS_MAX, parse_receipt
-from agent.replay import replay
-from agent.session import MESSAGE_BYTES_MAX, Identity
+from agent.desk.desk import WORDS, noted
+from agent.desk.mailbox import REPORTED
+from agent.ledger.ledger import BUDGET, Loss
+from agent.ledger.receipt import ISLANDS_MAX, parse_receipt
+from agent.maps.maps import load
+from agent.obd.findings import Codes, Freeze, Monitors
+from agent.obd.trouble import Trouble
+from agent.outbox.outbox import Outbox
+from agent.replay.inputs import opened
+from agent.replay.replay import replay
 from agent.settings import Settings, Shadow, defaults
-from agent.trip import EventFound, TripEnded, TripStarted
-from agent.trouble import Trouble
+from agent.trip.account import Account
+from agent.trip.contrast import Differed, Difference
+from agent.trip.trip import EventFound, TripEnded, TripStarted
+from agent.uplink.exchange import LANES, SUBSCRIBED
+from agent.uplink.mqtt import Link
+from agent.uplink.session import MESSAGE_BYTES_MAX, Identity
+from agent.world import clock
+from agent.yard import pairing
+from agent.yard.binding import Bond
+from agent.yard.bound import Bound
+from agent.yard.install import Facts, Install, body_of
 from tests.accounts import ledger
 from tests.wrecks import BLOW_US, Terminal
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_
 
-from agent import maps
-from agent.beside import Held, checks, is_enough, leave, merged, mute
-from agent.checkup import Check, failed, passed, skipped
+from agent.doctor.beside import Held, checks, is_enough, leave, merged, mute
+from agent.doctor.checkup import Check, failed, passed, skipped
+from agent.maps import maps
 from agent.settings import Can, Gnss, Imu, Settings
-from agent.settings_obd import Elm
+from agent.settings.obd import Elm
 
 TABLE = maps.load(Path("obd2.toml"))
 PORT, BLUE = "/dev/ttyACM0", "/dev/rfcomm0"

@@ -9,20 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent import binding, pairing, trust
-from agent.account import Account
-from agent.binding import FREE, Binding, Bond, Tie, accepted, hash_of, match, plain, told_code, uri_of
-from agent.bound import Bound, told_in, vins_in
 from agent.cli import main
-from agent.clock import Stamp
 from agent.errors import BundleError, InputError, SettingsError
-from agent.key import DeviceKey, load_or_make
-from agent.outbox import Outbox
-from agent.resume import Left
+from agent.ledger.key import DeviceKey, load_or_make
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
 from agent.settings import Device, Settings, defaults
 from agent.setup import NO_REST
-from agent.store import STORE_NAME
-from agent.trip import TripEnded, TripStarted
+from agent.trip.account import Account
+from agent.trip.resume import Left
+from agent.trip.trip import TripEnded, TripStarted
+from agent.trust import trust
+from agent.world.clock import Stamp
+from agent.yard import binding, pairing
+from agent.yard.binding import FREE, Binding, Bond, Tie, accepted, hash_of, match, plain, told_code, uri_of
+from agent.yard.bound import Bound, told_in, vins_in
 from tests.accounts import KEY, ledger
 from tests.fleets import ANNA, BEN, EVE, NOON_US, roster_form, signed_roster, trust_of
 
@@ -160,9 +161,9 @@ def test_a_code_is_shown_until_it_is_used(state: Path) -> None:
 )  # fmt: skip
 def test_a_code_is_good_for_a_week(state: Path, monkeypatch: pytest.MonkeyPatch, gone_us: int, is_open: bool) -> None:
     made = Stamp("k", 5, None)
-    monkeypatch.setattr("agent.clock.stamp", lambda: made)
+    monkeypatch.setattr("agent.world.clock.stamp", lambda: made)
     code = pairing.new_code(state)
-    monkeypatch.setattr("agent.clock.stamp", lambda: replace(made, boot_us=5 + gone_us))
+    monkeypatch.setattr("agent.world.clock.stamp", lambda: replace(made, boot_us=5 + gone_us))
     assert pairing.open_code(state) == (code if is_open else "")
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from agent.broker import explain_failure
 from agent.errors import SettingsError
-from agent.exchange import LinkDown, LinkUp
-from agent.mqtt import Link
 from agent.settings import Mqtt
+from agent.uplink.broker import explain_failure
+from agent.uplink.exchange import LinkDown, LinkUp
+from agent.uplink.mqtt import Link
 from tests.brokers import Certificates, Front, Mosquitto, Process, Subscriber, free_port
 from tests.links import STATE, Driver, plain, secure
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import archive, document
-from agent.bundle import Bundle, Manifest
-from agent.compatible import Compatible
 from agent.errors import BundleError
+from agent.trust import archive, document
+from agent.trust.bundle import Bundle, Manifest
+from agent.trust.compatible import Compatible
 from tests.fleets import ANNA, BEN, NOON_US, SETTINGS, bundle_of
 
 FILES = {"tbox.toml": SETTINGS, "maps/van.toml": b"x", "README.txt": b"for people\n"}

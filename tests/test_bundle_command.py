@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.bundle import Bundle
 from agent.cli import main
-from agent.key import load_or_make
-from agent.permit import Permit
+from agent.ledger.key import load_or_make
+from agent.trust.bundle import Bundle
+from agent.trust.permit import Permit
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from drivers.camera import HUNG_S, Camera
-from drivers.camera_plan import Plan
+from drivers.camera.camera import HUNG_S, Camera
+from drivers.camera.plan import Plan
 from drivers.source import boot_us
 from tests.filming import PICTURES_PER_S, WAIT_S, Filming, is_alive, pictures, put_in_path
 from tests.rtsp_camera import RtspCamera

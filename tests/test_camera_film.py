@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent import camera
-from agent.camera import Film, plan_of
+from agent.camera import camera
+from agent.camera.camera import Film, plan_of
 from agent.core import Event
 from agent.settings import Settings
-from agent.sources import open_film
+from agent.sources.sources import open_film
 from tests.accounts import ledger
 
 S = 1_000_000

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from agent import config_command
-from agent.checkup_terminal import check_camera
+from agent.cli import config_command
+from agent.doctor.checkup_terminal import check_camera
 from agent.errors import SettingsError
-from drivers.camera_clips import Ask, Clips
-from drivers.camera_plan import LoginError, Plan, join_command, listing, read_login, record_command, script
-from drivers.camera_ring import Ring, Segment, surplus
-from drivers.camera_try import why_no_picture
+from drivers.camera.clips import Ask, Clips
+from drivers.camera.picture import why_no_picture
+from drivers.camera.plan import LoginError, Plan, join_command, listing, read_login, record_command, script
+from drivers.camera.ring import Ring, Segment, surplus
 
 S = 1_000_000
 BOOT = 3

@@ -78,5 +78,6 @@ def test_a_terminal_without_a_camera_loads_nothing_of_one() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     loaded = json.loads(done.stdout)
-    assert "agent.upkeep" in loaded
-    assert [name for name in loaded if "camera" in name or "clips" in name] == ["agent.settings_camera"]
+    assert "agent.power.upkeep" in loaded
+    named = {name for name in loaded if "camera" in name or "clips" in name}
+    assert named == {"agent.settings.camera", "agent.camera", "agent.camera.blind"}

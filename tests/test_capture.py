@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import EVERY_US, PART_BYTES, PARTS_AT_ONCE, SLICES_AT_ONCE, Capture, Changes, Head, Part, Rule
+from agent.capture.capture import (
+    EVERY_US,
+    PART_BYTES,
+    PARTS_AT_ONCE,
+    SLICES_AT_ONCE,
+    Capture,
+    Changes,
+    Head,
+    Part,
+    Rule,
+)
+from agent.capture.ring import HEAD, cut, entries, first_us, inputs
 from agent.codec import CodecError, Record
 from agent.core import Alarm, Core
-from agent.outbox import Outbox
-from agent.ring import HEAD, cut, entries, first_us, inputs
-from agent.settings_file import load
-from agent.store import STORE_NAME
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.settings.file import load
 from drivers import batch
 from tests.wrecks import BLOW_US, TABLE, Terminal, jolted, struck
 

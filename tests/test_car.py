@@ -13,10 +13,10 @@ import can
 import cantools.database
 import pytest
 
-from hil.car import DBC, GRAVITY_MPS2, MOUNTING, PERIODS, Car, whole_day
+from hil.car.car import DBC, GRAVITY_MPS2, MOUNTING, PERIODS, Car, whole_day
+from hil.car.scenario import DEAD_ZONE, DRIVE_S, LEGS
 from hil.drive import ORIGIN_DEG, STEP_S, Leg, drive
-from hil.scenario import DEAD_ZONE, DRIVE_S, LEGS
-from hil.wire import Adapter, frame_line, parse_frame
+from hil.wires.wire import Adapter, frame_line, parse_frame
 
 STATES = list(drive(LEGS))
 DATABASE: Any = cantools.database.load_file(DBC)

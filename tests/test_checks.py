@@ -9,10 +9,10 @@ from pathlib import Path
 import cantools.database
 import pytest
 
-from agent import maps
 from agent._core import ffi, lib
 from agent.core import Core
-from agent.settings_file import load
+from agent.maps import maps
+from agent.settings.file import load
 from agent.vehicle import BIG_ENDIAN, CHECKS, COUNTERS_MAX, PLAIN, Cut, Message, Table
 from drivers import batch
 from drivers.batch import EXTENDED

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import maps, vehicle
+from agent import vehicle
 from agent.core import Core
 from agent.errors import SettingsError
-from agent.settings_file import load
+from agent.maps import maps
+from agent.settings.file import load
 from agent.vehicle import CHECKS, NO_SIGNAL
 from drivers import batch
 from tests.maps import HEAD, compiled

@@ -10,15 +10,15 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent import checkup, checkup_terminal
-from agent.broker import explain_failure, explain_refusal
-from agent.certificate import CertificateError, ends_in, not_after
-from agent.checkup import Check
-from agent.clock import Reading
 from agent.core import Sample
-from agent.fitting import Fit, Heard
-from agent.hearing import Bus, Fix, Ident, Text
-from agent.roundtrip import Trip
+from agent.doctor import checkup, checkup_terminal
+from agent.doctor.certificate import CertificateError, ends_in, not_after
+from agent.doctor.checkup import Check
+from agent.doctor.fitting import Fit, Heard
+from agent.sources.hearing import Bus, Fix, Ident, Text
+from agent.uplink.broker import explain_failure, explain_refusal
+from agent.uplink.roundtrip import Trip
+from agent.world.clock import Reading
 from drivers.batch import SIGNALS
 from tests.brokers import Certificates
 

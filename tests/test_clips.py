@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.clips import ASKED_MAX, DAY_US, PART_BYTES, SILENT_US, Clips, Step
-from agent.settings_camera import Camera
+from agent.camera.clips import ASKED_MAX, DAY_US, PART_BYTES, SILENT_US, Clips, Step
+from agent.settings.camera import Camera
 
 S = 1_000_000
 BOOT = 3

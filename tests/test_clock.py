@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from agent import clock
-from agent.clock import Reading, is_due, read_clocks
-from agent.hours import CLOCK_FROM_US
+from agent.world import clock
+from agent.world.clock import Reading, is_due, read_clocks
+from agent.world.hours import CLOCK_FROM_US
 
 MIN_US = 60_000_000
 LAST = Reading(boot_us=5_000_000, utc_us=1_700_000_000_000_000, u_us=1000, source="ntp")

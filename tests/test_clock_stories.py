@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.clock import DRIFT_SHARE, Reading, is_due
 from agent.codec import Record
-from agent.dating import Dating
-from agent.ledger import Ledger
-from agent.proof import check
-from agent.recordfile import Pile
+from agent.ledger.ledger import Ledger
+from agent.outbox.recordfile import Pile
+from agent.proof.proof import check
+from agent.world.clock import DRIFT_SHARE, Reading, is_due
+from agent.world.dating import Dating
 from tests.accounts import ledger
 
 S = 1_000_000

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent import predictor
-from agent.account import RESOLUTION
 from agent.codec import CodecError
-from agent.columns import COUNT_MAX, Columns, decode_columns, encode_columns
-from agent.predictor import FILTERS, LEVELS, Plan
-from agent.reckoning import offsets, scale_of
-from agent.rice import NUMBER_MAX, Reader, Writer, rice_bits, unzigzag
-from agent.steps import OTHER, STEPS, USUAL, own_step
+from agent.columns import COUNT_MAX, Columns, decode_columns, encode_columns, predictor
+from agent.columns.predictor import FILTERS, LEVELS, Plan
+from agent.columns.reckoning import offsets, scale_of
+from agent.columns.rice import NUMBER_MAX, Reader, Writer, rice_bits, unzigzag
+from agent.columns.steps import OTHER, STEPS, USUAL, own_step
+from agent.trip.account import RESOLUTION
 from drivers.batch import SIGNALS
 from tests import walks
 

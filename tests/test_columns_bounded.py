@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agent.account import RESOLUTION, Account
-from agent.bounds import bounds_of
 from agent.codec import Record
 from agent.columns import decode_columns, encode_columns
-from agent.reckoning import DEGREE_M
+from agent.columns.bounds import bounds_of
+from agent.columns.reckoning import DEGREE_M
+from agent.columns.swing import swing
 from agent.settings import defaults
-from agent.settings_samples import Bounds
-from agent.swing import swing
-from agent.trip import TripStarted
+from agent.settings.samples import Bounds
+from agent.trip.account import RESOLUTION, Account
+from agent.trip.trip import TripStarted
 from tests import ride, walks
 from tests.accounts import ledger
 

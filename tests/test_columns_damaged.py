@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from agent import columns
 from agent.codec import CodecError
-from agent.column import Along, Column, write
 from agent.columns import COUNT_MAX, FORM, Columns, decode_columns, encode_columns
-from agent.rice import Writer
-from agent.steps import usual_step
+from agent.columns.column import Along, Column, write
+from agent.columns.rice import Writer
+from agent.columns.steps import usual_step
 from drivers.batch import SIGNALS
 from tests import fuzz_codec
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agent import cli
-from agent.bucket import Bucket
-from agent.commands import (
+from agent.desk.bucket import Bucket
+from agent.desk.commands import (
     CORRELATION_BYTES_MAX,
     OFTEN,
     PAYLOAD_BYTES_MAX,
@@ -23,11 +23,11 @@ from agent.commands import (
     decide,
     parse,
 )
-from agent.desk import WORDS
+from agent.desk.desk import WORDS
 from agent.errors import BundleError
-from agent.key import make
-from agent.token import LIFE_S_MAX, Token
-from agent.trust import Trust
+from agent.ledger.key import make
+from agent.trust.token import LIFE_S_MAX, Token
+from agent.trust.trust import Trust
 from tests.fleets import ANNA, BEN, EVE, NOON_US, SECOND_US, roster_form, signed_roster, trust_of
 from tests.remotes import CHALLENGE, DEVICE, HOUR_US, NOW, TOPIC, TRUST, form, payload, token
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from agent.compatible import Box, Compatible, faults, is_in_range, parts_of
 from agent.errors import BundleError
-from agent.hardware import name
-from agent.key import DeviceKey
-from agent.permit import Permit, check_version
+from agent.ledger.key import DeviceKey
 from agent.settings import Device, Settings
+from agent.sources.hardware import name
+from agent.trust.compatible import Box, Compatible, faults, is_in_range, parts_of
+from agent.trust.permit import Permit, check_version
 from tests.accounts import KEY
 from tests.fleets import ANNA, BEN, EVE, NOON_US, SECOND_US, bundle_of, roster_form, signed_roster, trust_of
 

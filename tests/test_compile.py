@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import compile as compiler
-from agent import maps, units
+from agent.maps import compile as compiler
+from agent.maps import maps, units
 from agent.vehicle import ALWAYS, ANY_CHANNEL, LIMITED, NO_SIGNAL, OBD_ID, Cut, Table
 from drivers.batch import EXTENDED, SIGNAL_INDEX, SIGNALS
 from tests.maps import DBC, HEAD, SPEED, compiled

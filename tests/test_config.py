@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agent import config_command
+from agent.cli import config_command
 from agent.errors import SettingsError
 from agent.settings import Can, defaults
-from agent.settings_error import allowed, dotted, known_keys
-from agent.settings_file import Key, lines_of, load
-from agent.settings_obd import Elm
+from agent.settings.error import allowed, dotted, known_keys
+from agent.settings.file import Key, lines_of, load
+from agent.settings.obd import Elm
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config" / "tbox.toml"
 WHOLE = re.sub(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import contents
 from agent.errors import BundleError
-from agent.slot_settings import MACHINES
+from agent.flash import contents
+from agent.slots.slot_settings import MACHINES
 from tests.fleets import bundle_of
 
 OBD_MAP = b'[[source]]\nobd = true\n[signal.speed]\npid = "0D"\n'

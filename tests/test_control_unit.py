@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.ecu import (
+from agent.obd.ecu import (
     ANSWER_US_MAX,
     ANSWER_US_MIN,
     MISSES_MAX,
@@ -13,9 +13,9 @@ from agent.ecu import (
     Ecu,
     name,
 )
-from agent.findings import Supported
+from agent.obd.findings import Supported
 from drivers.batch import EXTENDED
-from drivers.diagnostic import request_id
+from drivers.bus.diagnostic import request_id
 from tests.garage import MS
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.clock import Reading
-from agent.dating import Dating, Moment
+from agent.world.clock import Reading
+from agent.world.dating import Dating, Moment
 
 S = 1_000_000
 T0 = 1_763_800_000 * S

@@ -8,7 +8,7 @@ import cantools.database
 import pytest
 
 from agent._core import ffi, lib
-from agent.compile import compile_dbc
+from agent.maps.compile import compile_dbc
 from drivers.batch import EXTENDED
 from tests.tables import Told, decode, same
 

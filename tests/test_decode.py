@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import decode
 from agent.errors import InputError, SettingsError, StorageError
+from agent.replay import decode
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 RAV4 = DATA / "comma2k19" / "rav4_60s_bus0.log.gz"

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from agent.codec import Record
-from agent.delivery import Delivery
-from agent.exchange import Acked, Answer, LinkDown, LinkUp, Publish
-from agent.outbox import Outbox
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import Writer
 from agent.settings import Uplink as UplinkSettings
-from agent.store import STORE_NAME
-from agent.uplink import Uplink
-from agent.writer import Writer
+from agent.uplink.delivery import Delivery
+from agent.uplink.exchange import Acked, Answer, LinkDown, LinkUp, Publish
+from agent.uplink.uplink import Uplink
 from tests.accounts import two_boots
 from tests.test_writer import SlowDisk
 

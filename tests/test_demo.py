@@ -18,18 +18,19 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent import proof as account_proof
-from agent import settings, settings_file
+from agent import settings
 from agent.codec import ZEROS, Record, make
-from agent.recordfile import read_pile
+from agent.outbox.recordfile import read_pile
+from agent.proof import proof as account_proof
+from agent.settings import file as settings_file
 from hil import ROOT, demo
-from hil import broker as brokers
 from hil.bench import Notices
+from hil.car.scenario import SETTINGS
 from hil.proof import Drive, check
-from hil.relay import Relay
-from hil.scenario import SETTINGS
 from hil.screen import PlainScreen, View, bar, draw, event_line
 from hil.subscriber import Inbox, Subscriber
+from hil.wires import broker as brokers
+from hil.wires.relay import Relay
 
 WAIT_S = 10.0
 DEMO_S = 120.0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import decode
-from agent.compile import compile_dbc
-from agent.compile import run as compile_to
 from agent.errors import SettingsError
+from agent.maps.compile import compile_dbc
+from agent.maps.compile import run as compile_to
+from agent.replay import decode
 from tests import mutations
 from tests.descriptions import ALL, ARXML, DBC, KCD, SYM
 from tests.maps import HEAD, compiled

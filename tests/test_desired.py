@@ -7,7 +7,7 @@ import msgpack
 import msgspec
 import pytest
 
-from agent.desired import BYTES_MAX, DOCUMENT_MAX, DesiredError, Document, bound, parse
+from agent.desk.desired import BYTES_MAX, DOCUMENT_MAX, DesiredError, Document, bound, parse
 from agent.settings import defaults
 
 

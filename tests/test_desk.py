@@ -14,20 +14,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent import app, asking_desk, awake, clock
+from agent import app
 from agent.codec import decode
-from agent.desk import FIND_S_MAX, WAITING_MAX, WORDS, DeskError, Ticket, checked
-from agent.desk_place import DESK_NAME, address_of
-from agent.desk_socket import CLIENTS_MAX, IDLE_US, LINE_BYTES_MAX, DeskSocket
+from agent.desk import asking_desk
+from agent.desk.desk import FIND_S_MAX, WAITING_MAX, WORDS, DeskError, Ticket, checked
+from agent.desk.desk_place import DESK_NAME, address_of
+from agent.desk.desk_socket import CLIENTS_MAX, IDLE_US, LINE_BYTES_MAX, DeskSocket
+from agent.desk.reading import cut
+from agent.desk.reception import DEEDS
 from agent.errors import DeviceAbsentError, InputError
-from agent.gauges import Gauges
-from agent.maps import load
-from agent.outbox import Outbox
-from agent.reading import cut
-from agent.reception import DEEDS
+from agent.maps.maps import load
+from agent.outbox.outbox import Outbox
+from agent.power import awake
 from agent.settings import defaults
-from agent.settings_privacy import Privacy
-from agent.settings_sensors import Indicator
+from agent.settings.privacy import Privacy
+from agent.settings.sensors import Indicator
+from agent.sources.gauges import Gauges
+from agent.world import clock
 from drivers.batch import SIGNAL_INDEX, fix, frame, tick, value
 
 WAIT_S = 30.0

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from agent.agenda import NEVER_US
-from agent.diagnosis import Census, Diagnosis, Open
-from agent.search import BITRATES, LISTEN_US
-from agent.silence import Rule, Signs
+from agent.asking.agenda import NEVER_US
+from agent.asking.diagnosis import Census, Diagnosis, Open
+from agent.asking.search import BITRATES, LISTEN_US
+from agent.asking.silence import Rule, Signs
 from drivers.batch import EXTENDED
-from drivers.diagnostic import Answer, Request
+from drivers.bus.diagnostic import Answer, Request
 from tests.garage import MS, FakeEcu, S, engine, poller
 
 RULE = Rule(listen_only=False, tester_s=60.0, engine_off_s=60.0, floor_v=11.8, charging_v=13.2)

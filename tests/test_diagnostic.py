@@ -3,8 +3,8 @@
 import pytest
 
 from drivers.batch import EXTENDED
-from drivers.can_asker import HELD_ANSWERS, CanAsker
-from drivers.diagnostic import FUNCTIONAL, Answer, Request
+from drivers.bus.can_asker import HELD_ANSWERS, CanAsker
+from drivers.bus.diagnostic import FUNCTIONAL, Answer, Request
 
 ENGINE = 0x7E8
 SPEED = b"\x03\x41\x0d\x32\xaa\xaa\xaa\xaa"
@@ -46,7 +46,7 @@ def bus() -> Bus:
 
 
 def test_a_bus_is_asked_on_boot_time_and_tells_its_answers_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.can_asker.boot_us", lambda: 77)
+    monkeypatch.setattr("drivers.bus.can_asker.boot_us", lambda: 77)
     asker = CanAsker(bus, channel=2)
     assert asker.ask(Request(0x01, b"\x0d")) == ""
     assert bus.sent == [(77, 0x7DF, b"\x02\x01\x0d\xcc\xcc\xcc\xcc\xcc")]
@@ -92,7 +92,7 @@ def test_a_message_that_was_not_gone_on_with_does_not_keep_the_bus_busy(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_us = 0
-    monkeypatch.setattr("drivers.can_asker.boot_us", lambda: now_us)
+    monkeypatch.setattr("drivers.bus.can_asker.boot_us", lambda: now_us)
     asker = CanAsker(bus)
     asker.ask(Request(0x09, b"\x02"))
     asker.hear([(10, 0, ENGINE, 0, b"\x10\x14\x49\x02\x01\x31\x48\x47")])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import config_diff
-from agent.difference import changes
 from agent.errors import SettingsError
-from agent.settings_file import read
+from agent.flash import config_diff
+from agent.settings.difference import changes
+from agent.settings.file import read
 from tests.fleets import bundle_of
 from tests.test_slots import placed
 

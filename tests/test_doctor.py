@@ -10,18 +10,20 @@ from typing import Any
 import can
 import pytest
 
-from agent import clock, doctor, roundtrip
-from agent.broker import VersionMemory
-from agent.checkup_terminal import check_broker
-from agent.key import KEY_NAME, load_or_make
-from agent.roundtrip import send
+from agent.doctor import doctor
+from agent.doctor.checkup_terminal import check_broker
+from agent.ledger.key import KEY_NAME, load_or_make
+from agent.outbox.store import STORE_NAME, Reserve, write_reserve
 from agent.settings import Can, Device, Mqtt, Recording, Settings, Uplink, Vehicle
-from agent.settings_obd import Elm
-from agent.store import STORE_NAME, Reserve, write_reserve
-from hil.ecu import VIN, Readings, engine
-from hil.ecu_bus import car, serve
-from hil.elm import Elm as Adapter
-from hil.elm_chip import Car
+from agent.settings.obd import Elm
+from agent.uplink import roundtrip
+from agent.uplink.broker import VersionMemory
+from agent.uplink.roundtrip import send
+from agent.world import clock
+from hil.car.ecu import VIN, Readings, engine
+from hil.car.ecu_bus import car, serve
+from hil.car.elm import Elm as Adapter
+from hil.car.elm_chip import Car
 from tests.brokers import Amqtt, Certificates, Front, Mosquitto, Process, Subscriber, free_port
 from tests.links import plain, secure
 
@@ -43,7 +45,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def known_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock somebody keeps right, which a build machine's may not be."""
     reading = clock.Reading(0, 1_800_000_000_000_000, 4_000, "ntp")
-    monkeypatch.setattr("agent.doctor.clock.read_clocks", lambda: reading)
+    monkeypatch.setattr("agent.doctor.doctor.clock.read_clocks", lambda: reading)
 
 
 @contextmanager
@@ -83,9 +85,9 @@ def test_a_sound_terminal_passes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("drivers.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))
-    monkeypatch.setattr("agent.gathering.ASK_S", 5.0)
-    monkeypatch.setattr("agent.checkup_terminal.SYNC_MS_MAX", 60_000.0)  # however busy the disk is
+    monkeypatch.setattr("drivers.bus.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))
+    monkeypatch.setattr("agent.doctor.gathering.ASK_S", 5.0)
+    monkeypatch.setattr("agent.doctor.checkup_terminal.SYNC_MS_MAX", 60_000.0)  # however busy the disk is
     device = load_or_make(tmp_path / KEY_NAME).device.hex()
     write_reserve(tmp_path / STORE_NAME, Reserve(device, 100))
     settings = Settings(
@@ -162,7 +164,7 @@ def test_a_key_that_cannot_be_used_is_one_failure_with_its_fix(tmp_path: Path) -
 def test_a_car_behind_an_adapter_is_asked_through_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.gathering.ASK_S", WAIT_S)
+    monkeypatch.setattr("agent.doctor.gathering.ASK_S", WAIT_S)
     adapter = Adapter(tmp_path / "port", Car({0x7E8: engine(Readings(speed_kmh=88, rpm=2150))}))
     settings = Settings(
         device=Device(state_dir=str(tmp_path)), elm=(Elm(port=str(adapter.link), protocol="6"),), mqtt=Mqtt(tls=False)
@@ -181,7 +183,7 @@ def test_a_car_behind_an_adapter_is_asked_through_it(
 def test_an_adapter_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings(device=Device(state_dir=str(tmp_path)), elm=(Elm(port=str(tmp_path / "none")),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.gathering.ASK_S", 0.1)
+        patch.setattr("agent.doctor.gathering.ASK_S", 0.1)
         assert doctor.doctor(settings, 0.1, as_json=True) == 1
     assert verdicts(json.loads(capsys.readouterr().out))[f"adapter {tmp_path / 'none'}"] == "FAIL"
 
@@ -194,7 +196,7 @@ def test_control_c_lets_every_device_go(tmp_path: Path, monkeypatch: pytest.Monk
         if len(said) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent.doctor.progress", lambda: tell)
+    monkeypatch.setattr("agent.doctor.doctor.progress", lambda: tell)
     settings = Settings(
         device=Device(state_dir=str(tmp_path)),
         can=(Can(channel="interrupted", interface="virtual"),),

@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from agent.inquiry import CODES
-from agent.silence import Rule, Signs, Silence
-from agent.trouble import Trouble
-from drivers.diagnostic import Request
+from agent.asking.inquiry import CODES
+from agent.asking.silence import Rule, Signs, Silence
+from agent.obd.trouble import Trouble
+from drivers.bus.diagnostic import Request
 from tests.garage import MS, SPEED, Ride, S, engine, gearbox, most_in_a_second, poller
 
 RULE = Rule(listen_only=False, tester_s=60.0, engine_off_s=300.0, floor_v=11.8, charging_v=13.2)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import can
 import pytest
 
-from drivers import can as driver
 from drivers.batch import EXTENDED, REMOTE
-from drivers.can import ThreadedCan, open_can
+from drivers.bus import can as driver
+from drivers.bus.can import ThreadedCan, open_can
 from drivers.errors import DeviceError, DriverError
 from drivers.inbox import Inbox
 from drivers.source import Source, boot_us

@@ -10,10 +10,10 @@ import can
 import pytest
 from can.io import ASCWriter, BLFWriter, TRCWriter
 
-from drivers import can_log
 from drivers.batch import ERROR, EXTENDED, FD, REMOTE
 from drivers.errors import RecordingError
-from drivers.recording import open_recordings
+from drivers.recordings import can_log
+from drivers.recordings.recording import open_recordings
 from tests.packed import drained, frames, read
 
 START_S = 1_600_000_000.0

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers import candump
 from drivers.batch import INPUT_BYTES
-from drivers.candump import ROOM, Channels, Fast
+from drivers.recordings import candump
+from drivers.recordings.candump import ROOM, Channels, Fast
 from drivers.text import Tally, line_texts
 
 LINES = (

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers.nmea import Moments
-from drivers.nmea import read as read_lines
-from drivers.recording import open_recordings
-from drivers.sentence import sound
-from drivers.sky import KEPT
+from drivers.gnss.nmea import Moments
+from drivers.gnss.nmea import read as read_lines
+from drivers.gnss.sentence import sound
+from drivers.gnss.sky import KEPT
+from drivers.recordings.recording import open_recordings
 from drivers.text import Tally
 from tests.packed import told
 

@@ -9,9 +9,9 @@ import pytest
 
 from drivers.errors import DeviceError, DriverError
 from drivers.inbox import Inbox
-from drivers.merge import times_us
-from drivers.player import Player
-from drivers.recording import play
+from drivers.recordings.merge import times_us
+from drivers.recordings.player import Player
+from drivers.recordings.recording import play
 from drivers.source import boot_us
 from tests.packed import frames
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agent import clock
 from agent.cli import main
+from agent.world import clock
 from drivers.batch import INPUT_BYTES
 from drivers.errors import RecordingError
-from drivers.merge import times_us
-from drivers.recorded import INPUTS_MIN, SPAN_US, Recorded, recorded
-from drivers.recording import open_recordings
+from drivers.recordings.merge import times_us
+from drivers.recordings.recorded import INPUTS_MIN, SPAN_US, Recorded, recorded
+from drivers.recordings.recording import open_recordings
 
 
 def log(folder: Path, times_s: list[float], name: str = "drive.log") -> Path:

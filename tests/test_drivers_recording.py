@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.batch import ERROR, EXTENDED, FD, INPUT_BYTES, REMOTE
-from drivers.candump import Channels
 from drivers.errors import RecordingError
-from drivers.merge import times_us
-from drivers.recording import open_recordings
+from drivers.recordings.candump import Channels
+from drivers.recordings.merge import times_us
+from drivers.recordings.recording import open_recordings
 from tests.packed import drained, frames, read, told
 
 LOG = "".join(f"({1000 + i / 10:.6f}) can0 7E8#03410D{i % 200:02X}\n" for i in range(1000))

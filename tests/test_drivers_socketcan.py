@@ -11,12 +11,12 @@ import can
 import pytest
 from can.interfaces.socketcan.socketcan import dissect_can_frame
 
-import drivers.socketcan
+import drivers.bus.socketcan
 from drivers._socketcan import ffi, lib
 from drivers.batch import ERROR, EXTENDED, FD, REMOTE
+from drivers.bus.message import pack
+from drivers.bus.socketcan import RECEIVE_BYTES, ROOM, SocketCan, make_room
 from drivers.errors import DeviceError
-from drivers.message import pack
-from drivers.socketcan import RECEIVE_BYTES, ROOM, SocketCan, make_room
 from drivers.source import boot_us
 from tests.packed import Frame, frames
 from tests.wires import Wire
@@ -145,7 +145,9 @@ def test_a_link_that_is_down_says_how_to_bring_it_up(monkeypatch: pytest.MonkeyP
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         source = reader(ours)
-        monkeypatch.setattr("drivers.socketcan.lib", type("Down", (), {"tbox_can_read": lambda *_: -errno.ENETDOWN}))
+        monkeypatch.setattr(
+            "drivers.bus.socketcan.lib", type("Down", (), {"tbox_can_read": lambda *_: -errno.ENETDOWN})
+        )
         with pytest.raises(DeviceError, match="ip link set can0 up"):
             source.read()
 
@@ -241,8 +243,8 @@ def test_room_that_a_box_was_given_is_not_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, most: int, after: int
 ) -> None:
     (tmp_path / "rmem_max").write_text(f"{most}\n")
-    monkeypatch.setattr(drivers.socketcan, "RECEIVE_MOST", tmp_path / "rmem_max")
-    monkeypatch.setattr(drivers.socketcan, "RECEIVE_BYTES", after // 2)
+    monkeypatch.setattr(drivers.bus.socketcan, "RECEIVE_MOST", tmp_path / "rmem_max")
+    monkeypatch.setattr(drivers.bus.socketcan, "RECEIVE_BYTES", after // 2)
     ours, theirs = udp_pair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, before)
     make_room(ours)

@@ -11,8 +11,8 @@ import pytest
 
 from drivers._socketcan import ffi, lib
 from drivers.batch import ERROR, EXTENDED, INPUT_BYTES
+from drivers.bus.socketcan import SocketCan
 from drivers.guard import Guard
-from drivers.socketcan import SocketCan
 from tests.native.build import WARNINGS
 from tests.packed import frames
 from tests.test_drivers_socketcan import CLASSIC, reader, udp_pair

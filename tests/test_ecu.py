@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from agent.compile import compile_obd
-from agent.decode import Decoder
-from agent.obd import single_frame, text, trouble_code
+from agent.maps.compile import compile_obd
+from agent.obd.answers import single_frame, text, trouble_code
+from agent.replay.decode import Decoder
 from drivers.batch import EXTENDED
-from drivers.can import open_can
-from drivers.can_asker import CanAsker
-from drivers.diagnostic import Answer, Request
+from drivers.bus.can import open_can
+from drivers.bus.can_asker import CanAsker
+from drivers.bus.diagnostic import Answer, Request
+from drivers.bus.isotp import IsoTp
+from drivers.bus.pick import picked
 from drivers.guard import Guard
-from drivers.isotp import IsoTp
-from drivers.pick import picked
+from hil.car.ecu import VALUES, Ecu, Readings, Trouble, bitmap, code_bytes, engine, gearbox, steps
+from hil.car.ecu_bus import FLOW_US, Ecus, Frame, Habits, Port, car, pause_us, serve
 from hil.drive import State
-from hil.ecu import VALUES, Ecu, Readings, Trouble, bitmap, code_bytes, engine, gearbox, steps
-from hil.ecu_bus import FLOW_US, Ecus, Frame, Habits, Port, car, pause_us, serve
-from hil.wire import Adapter
+from hil.wires.wire import Adapter
 
 ENGINE, GEARBOX = 0x7E8, 0x7E9
 VIN = b"\x49\x02\x01" + b"1HGCM82633A004352"
@@ -428,8 +428,8 @@ NAME, OTHER_NAME = b"\x49\x0a\x01ECM\0-EngineControl\0\0", b"\x49\x0a\x01TCM\0-T
 def test_a_car_on_a_bus_is_asked_through_the_driver_and_its_guard(
     wired: tuple[str, str], monkeypatch: pytest.MonkeyPatch, request_: Request, told: dict[int, bytes]
 ) -> None:
-    monkeypatch.setattr("drivers.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))  # however busy the machine is
-    monkeypatch.setattr("drivers.isotp.ANSWER_US", round(WAIT_S * 1e6))
+    monkeypatch.setattr("drivers.bus.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))  # however busy the machine is
+    monkeypatch.setattr("drivers.bus.isotp.ANSWER_US", round(WAIT_S * 1e6))
     guard, answers = Guard(), []
     interface, channel = wired
     options = {"sleep_after_open": 0} if interface == "slcan" else {}

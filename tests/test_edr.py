@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent import edr
 from agent.core import Core
-from agent.settings_file import load
+from agent.evidence import edr
+from agent.settings.file import load
 from agent.vehicle import Table
 from drivers import batch
 from tests.pulses import change

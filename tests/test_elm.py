@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from agent import maps
 from agent.core import Core, Sample
+from agent.maps import maps
 from agent.settings import Settings
-from drivers import elm as driver
 from drivers.batch import tick
-from drivers.diagnostic import Answer, Request
-from drivers.elm import Elm, Known, open_elm
+from drivers.bus.diagnostic import Answer, Request
+from drivers.elm import elm as driver
+from drivers.elm.elm import Elm, Known, open_elm
 from drivers.errors import DeviceError
 from drivers.guard import Guard
 from drivers.rack import Rack
 from drivers.source import boot_us
-from hil.ecu import VIN, Readings, engine, gearbox
-from hil.elm import Elm as Adapter
-from hil.elm_chip import Car
+from hil.car.ecu import VIN, Readings, engine, gearbox
+from hil.car.elm import Elm as Adapter
+from hil.car.elm_chip import Car
 from tests.packed import frames, told
 
 WAIT_S = 30.0
@@ -235,7 +235,7 @@ def test_the_process_goes_when_the_daemon_is_killed(tmp_path: Path) -> None:
 
 PARENT = """
 import select, sys
-from drivers.elm import open_elm
+from drivers.elm.elm import open_elm
 elm = open_elm(sys.argv[1], number=0)
 while elm.state == "starting":
     select.select([elm], [], [])
@@ -289,7 +289,7 @@ def test_answers_nobody_takes_are_dropped_and_counted(elm: Elm, monkeypatch: pyt
 
 def test_the_daemon_never_loads_what_the_process_loads() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "import sys, drivers.elm; print({'obd', 'serial', 'pint'} & set(sys.modules))"],
+        [sys.executable, "-c", "import sys, drivers.elm.elm; print({'obd', 'serial', 'pint'} & set(sys.modules))"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert said.stdout.strip() == "set()"

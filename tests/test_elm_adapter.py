@@ -10,23 +10,26 @@ from typing import Any
 import pytest
 from obd import elm327
 
-from drivers import elm_bridge, elm_line, elm_probe, elm_serial
 from drivers.batch import EXTENDED
-from drivers.diagnostic import Request
-from drivers.elm_adapter import HELD_BYTES, Daemon
-from drivers.elm_bridge import FAILURES_MOST, MISSES_MOST, Bridge
-from drivers.elm_car import PROTOCOLS, REFUSED_MOST
-from drivers.elm_car import Car as Asked
-from drivers.elm_line import Reply
-from drivers.elm_probe import Adapter as Probed
-from drivers.elm_probe import meet
-from drivers.elm_serial import GuardedPort, PortError
+from drivers.bus.diagnostic import Request
+from drivers.elm import bridge as elm_bridge
+from drivers.elm import line as elm_line
+from drivers.elm import probe as elm_probe
+from drivers.elm import serial as elm_serial
+from drivers.elm.adapter import HELD_BYTES, Daemon
+from drivers.elm.bridge import FAILURES_MOST, MISSES_MOST, Bridge
+from drivers.elm.car import PROTOCOLS, REFUSED_MOST
+from drivers.elm.car import Car as Asked
+from drivers.elm.line import Reply
+from drivers.elm.probe import Adapter as Probed
+from drivers.elm.probe import meet
+from drivers.elm.serial import GuardedPort, PortError
 from drivers.guard import Guard
-from hil import elm_faults
-from hil.ecu import VIN, Readings, engine, gearbox
-from hil.elm import Elm as Adapter
-from hil.elm_chip import CLONE, GENUINE, STN, Car, Flavour, cut
-from hil.elm_faults import FAULTS
+from hil.car import elm_faults
+from hil.car.ecu import VIN, Readings, engine, gearbox
+from hil.car.elm import Elm as Adapter
+from hil.car.elm_chip import CLONE, GENUINE, STN, Car, Flavour, cut
+from hil.car.elm_faults import FAULTS
 
 SPEED, WHO = Request(0x01, b"\x0d"), Request(0x09, b"\x02")
 TOLD_SPEED, TOLD_VIN = "410d58", (b"\x49\x02\x01" + VIN.encode()).hex()
@@ -40,7 +43,7 @@ class DoneError(BaseException):
 Step = Request | Callable[[], object] | None
 
 
-class Desk:  # as drivers.elm_bridge.Daemon describes it
+class Desk:  # as drivers.elm.bridge.Daemon describes it
     """The daemon's end, played from a score: requests, things that happen, and moments in which nothing is asked."""
 
     def __init__(self, *score: Step) -> None:

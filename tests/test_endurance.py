@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.pace import BACKLOG_BYTES
-from agent.store import STORE_NAME
+from agent.outbox.store import STORE_NAME
+from agent.uplink.pace import BACKLOG_BYTES
 from tests.driven import DAY_S, day
 from tests.endurance import ALL, DEFAULT_BYTES, LATENCY_S, LIVE_LANES, PROTECTED, RATE_BPS, Story, drain, out_of_reach
 

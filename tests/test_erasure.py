@@ -11,18 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent import erasure, trips
 from agent.codec import Record, decode
 from agent.errors import InputError
-from agent.exchange import Acked, LinkUp
-from agent.finding import Report
-from agent.ledger import ERASED, Ledger, Loss, losses_of
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.requests import Contest, Erase
-from agent.store import STORE_NAME
-from agent.verify import run
+from agent.ledger.ledger import ERASED, Ledger, Loss, losses_of
+from agent.outbox import erasure
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
+from agent.proof.verify import run
+from agent.rights import trips
+from agent.rights.requests import Contest, Erase
+from agent.uplink.exchange import Acked, LinkUp
 from tests.accounts import drive, ledger, two_boots
 from tests.clerks import Office
 
@@ -213,9 +214,9 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copies:
     """Taken before, between each step and after: in the transaction, after its commit, before the log goes."""
     taken = Copies(tmp_path)
     steps = {
-        "agent.recovery.erase": erasure.erase,
-        "agent.outbox.wipe": erasure.wipe,
-        "agent.erasure.write_reserve": erasure.write_reserve,
+        "agent.outbox.recovery.erase": erasure.erase,
+        "agent.outbox.outbox.wipe": erasure.wipe,
+        "agent.outbox.erasure.write_reserve": erasure.write_reserve,
     }
     for name, step in steps.items():
 

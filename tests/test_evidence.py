@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.capture import Capture
+from agent.capture.capture import Capture
+from agent.capture.ring import Entry, entries, first_us
 from agent.codec import Record
-from agent.daily import DAY_US, Allowance, Daily
-from agent.evidence import CAPPED, LEVEL, OVER
-from agent.ring import Entry, entries, first_us
+from agent.evidence.daily import DAY_US, Allowance, Daily
+from agent.evidence.evidence import CAPPED, LEVEL, OVER
 from agent.settings import Settings
 from tests.wrecks import BLOW_US, SETTINGS, TURN_US, Terminal, came_in, jolted, ring_of, struck
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from agent import claim, cli, exhibits, proof
+from agent import cli
 from agent.codec import Record
-from agent.exhibits import ABSENT, DIFFERS, HOLDS, SENT, SENT_WRONG, UNCHECKED, hashes_of, names_of
-from agent.recordfile import read_pile
+from agent.evidence import claim, exhibits
+from agent.evidence.exhibits import ABSENT, DIFFERS, HOLDS, SENT, SENT_WRONG, UNCHECKED, hashes_of, names_of
+from agent.outbox.recordfile import read_pile
+from agent.proof import proof
 from tests.accounts import framed
 from tests.pages import Reader
 from tests.test_page_evidence import Told, read
@@ -21,7 +23,7 @@ TEXT = "The <b>light</b> was green.\nAsk the cyclist."
 
 
 def clip(files: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """As agent/clips.py tells of one."""
+    """As agent/camera/clips.py tells of one."""
     times = {"start_us": BLOW_US - 30_000_000, "end_us": BLOW_US + 15_000_000, "u_us": 400_000}
     return {"form": "clip", **times, "is_whole": True, "files": list(files), "why": None, **more}
 

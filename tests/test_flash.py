@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from agent import flash, flash_check, slot_files, slots
-from agent.bundle import Bundle
-from agent.compatible import Compatible
 from agent.errors import BundleError
-from agent.flash import Ask, Machine, Step
-from agent.slots import State
+from agent.flash import flash, flash_check
+from agent.flash.flash import Ask, Machine, Step
+from agent.slots import slot_files, slots
+from agent.slots.slots import State
+from agent.trust.bundle import Bundle
+from agent.trust.compatible import Compatible
 from tests.fleets import ANNA, BEN, CAROL, EVE, bundle_of, roster_form, signed_roster
 from tests.yards import OTHER_VIN, VIN, Yard, van
 
@@ -100,7 +101,7 @@ REFUSED: list[Any] = [
 def test_what_is_not_for_this_terminal_is_refused_with_its_reason(
     yard: Yard, monkeypatch: pytest.MonkeyPatch, make: Callable[[], Bundle], reason: str, words: str
 ) -> None:
-    monkeypatch.setattr("agent.trust.now_us", lambda: NOON + 1 if reason == "expired" else None)
+    monkeypatch.setattr("agent.trust.trust.now_us", lambda: NOON + 1 if reason == "expired" else None)
     outcome, steps = yard.install(make())
     assert (outcome.state, outcome.reason, outcome.exit_code) == ("refused", reason, 1)
     assert words in outcome.words
@@ -187,7 +188,7 @@ def test_ctrl_c_while_a_slot_is_being_written_leaves_nothing_of_it(yard: Yard, m
         if folder.parent.name == slot_files.FOLDER_NAME:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent.slot_files.sync_folder", interrupt)
+    monkeypatch.setattr("agent.slots.slot_files.sync_folder", interrupt)
     with pytest.raises(KeyboardInterrupt):
         yard.install(small(13))
     monkeypatch.undo()

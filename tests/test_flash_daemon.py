@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from agent import flash_back, slot_files, slots
 from agent.codec import decode, kind_number
-from agent.flash import Machine
-from agent.store import STORE_NAME, open_readable
+from agent.flash import flash_back
+from agent.flash.flash import Machine
+from agent.outbox.store import STORE_NAME, open_readable
+from agent.slots import slot_files, slots
 from tests import doomed
 from tests.fleets import bundle_of
 from tests.supervised import WATCHDOG_S, Supervised

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from agent import key_command
-from agent.confirming import KEEP_S, Confirming
+from agent.cli import key_command
 from agent.errors import InputError, SettingsError, UsageError
-from agent.finding import Report
-from agent.fleet import CERTIFICATE_NAME, Certificate
-from agent.key import DeviceKey
-from agent.key_files import certificate_of
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges, Receipt, ReceiptError, parse_receipt, signed
-from agent.recordfile import RECEIPT, head_frame, keeping, read_pile
-from agent.store import STORE_NAME
-from agent.verify import run
-from agent.vouching import Known
+from agent.ledger.fleet import CERTIFICATE_NAME, Certificate
+from agent.ledger.key import DeviceKey
+from agent.ledger.receipt import Ranges, Receipt, ReceiptError, parse_receipt, signed
+from agent.outbox.key_files import certificate_of
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import RECEIPT, head_frame, keeping, read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
+from agent.proof.verify import run
+from agent.proof.vouching import Known
+from agent.uplink.confirming import KEEP_S, Confirming
 from tests.accounts import KEY, OTHER_KEY, framed, rotated, two_boots
 from tests.test_rotation import SECOND, settings_of, start
 

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from agent import trips
 from agent.codec import Record, make
-from agent.finding import Report
-from agent.fleet import CERTIFICATE_NAME, Certificate
-from agent.key import DeviceKey
-from agent.key_chain import handover, told_of
-from agent.ledger import Ledger
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges, Receipt, signed
-from agent.recordfile import RECEIPT, head_frame, keeping, read_pile
-from agent.store import STORE_NAME
-from agent.vouching import Known
+from agent.ledger.fleet import CERTIFICATE_NAME, Certificate
+from agent.ledger.key import DeviceKey
+from agent.ledger.key_chain import handover, told_of
+from agent.ledger.ledger import Ledger
+from agent.ledger.receipt import Ranges, Receipt, signed
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import RECEIPT, head_frame, keeping, read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
+from agent.proof.vouching import Known
+from agent.rights import trips
 from tests.accounts import KEY, OTHER_KEY, drive, framed, ledger
 
 FLEET, PLATFORM = DeviceKey(bytes([70]) * 32), DeviceKey(bytes([80]) * 32)

@@ -5,11 +5,12 @@ from pathlib import Path
 import can
 import pytest
 
-from agent import cli, frames
+from agent import cli
+from agent.capture.ring import Entry
 from agent.codec import Record
-from agent.dating import Dating
-from agent.dossier import Dossier
-from agent.ring import Entry
+from agent.evidence import frames
+from agent.evidence.dossier import Dossier
+from agent.world.dating import Dating
 from drivers.batch import ERROR, EXTENDED, FD, FRAME, IMU, REMOTE
 from tests.accounts import framed
 from tests.wrecks import BLOW_US, Terminal, came_in, struck

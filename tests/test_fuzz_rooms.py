@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import proof
+from agent.proof import proof
 from tests.fuzz_rooms import Rooms, fuzz
 
 COUNT = 400
@@ -26,19 +26,19 @@ def test_a_verify_that_looks_at_no_chain_is_found_out(tmp_path: Path, monkeypatc
 
 def test_a_salvage_that_trusts_any_bytes_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = Rooms(tmp_path)
-    monkeypatch.setattr("agent.salvage.is_as_written", lambda *_: True)
+    monkeypatch.setattr("agent.outbox.salvage.is_as_written", lambda *_: True)
     with pytest.raises(AssertionError, match="never made"):
         fuzz("salvage", rooms.salvage, 5 * COUNT)
 
 
 def test_a_trust_that_verifies_no_signature_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.roster.is_signed", lambda *_: True)
+    monkeypatch.setattr("agent.trust.roster.is_signed", lambda *_: True)
     with pytest.raises(AssertionError, match="nobody signed that"):
         fuzz("trust", Rooms(tmp_path).trust, 5 * COUNT)
 
 
 def test_commands_that_nobody_signed_would_be_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.roster.is_signed", lambda *_: True)
+    monkeypatch.setattr("agent.trust.roster.is_signed", lambda *_: True)
     with pytest.raises(AssertionError, match="nobody signed that"):
         fuzz("command", Rooms(tmp_path).command, 5 * COUNT)
 

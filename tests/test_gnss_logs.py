@@ -11,9 +11,9 @@ import pytest
 
 from drivers import timer
 from drivers.errors import DeviceError
-from drivers.gnss_port import open_port
-from drivers.gpsd_reports import Reports, parsed
-from drivers.recording import open_recordings
+from drivers.gnss.gpsd_reports import Reports, parsed
+from drivers.gnss.port import open_port
+from drivers.recordings.recording import open_recordings
 from tests.packed import drained, read, told
 from tests.receivers import Port, ready, until
 

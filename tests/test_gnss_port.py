@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from drivers import gnss_port, timer
+from drivers import timer
 from drivers.errors import DeviceError, DriverError
-from drivers.gnss_port import GnssPort, open_port
+from drivers.gnss import port as gnss_port
+from drivers.gnss.port import GnssPort, open_port
+from drivers.gnss.utc import Moment
 from drivers.rack import Rack
 from drivers.source import boot_us
-from drivers.utc import Moment
 from tests.packed import told
 from tests.receivers import PLACE, SIRF, UBX, Port, answer, burst, hear, ready, sentence, until
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.gnss_stream import SENTENCE_BYTES, Stream
-from drivers.nmea import Moments
+from drivers.gnss.nmea import Moments
+from drivers.gnss.stream import SENTENCE_BYTES, Stream
 from tests.packed import told
 from tests.receivers import SIRF, UBX, burst, sentence
 

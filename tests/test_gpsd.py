@@ -15,11 +15,11 @@ import pytest
 
 from drivers import timer
 from drivers.errors import DeviceError
-from drivers.gnss import open_gnss
-from drivers.gpsd import LINE_BYTES, WATCH, Gpsd, open_gpsd
-from drivers.nmea import read as read_lines
+from drivers.gnss.gnss import open_gnss
+from drivers.gnss.gpsd import LINE_BYTES, WATCH, Gpsd, open_gpsd
+from drivers.gnss.nmea import read as read_lines
 from drivers.rack import Rack
-from drivers.recording import open_recordings
+from drivers.recordings.recording import open_recordings
 from drivers.source import boot_us
 from drivers.text import Tally
 from tests.packed import drained, told

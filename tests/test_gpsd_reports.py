@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.gpsd_reports import MOMENT_US, NOTHING, SKY_US, SWITCH_US, Reports, parsed
+from drivers.gnss.gpsd_reports import MOMENT_US, NOTHING, SKY_US, SWITCH_US, Reports, parsed
 from tests.packed import told
 from tests.receivers import CLOCK, second, sky, tpv
 

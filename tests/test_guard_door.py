@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OPENED_BY = {"drivers/can.py", "drivers/socketcan.py"}
+OPENED_BY = {"drivers/bus/can.py", "drivers/bus/socketcan.py"}
 """Files that have a bus of python-can in their hands."""
 
 SENDERS = {"send", "send_periodic", "sendto", "sendmsg", "sendall", "Notifier", "ThreadSafeBus", "CyclicSendTask"}
@@ -19,8 +19,8 @@ SYSTEM_CALLS = re.compile(r"\b(send|sendto|sendmsg|sendmmsg|write|writev|pwrite|
 def sources() -> Iterator[tuple[str, ast.Module]]:
     """Every file of the daemon and its drivers."""
     for folder in ("drivers", "agent"):
-        for path in sorted((ROOT / folder).glob("*.py")):
-            yield f"{folder}/{path.name}", ast.parse(path.read_text())
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
 
 
 def names(tree: ast.AST) -> set[str]:
@@ -48,14 +48,14 @@ def test_only_two_files_can_open_a_bus() -> None:
 
 
 def test_no_file_opens_a_can_socket_by_itself() -> None:
-    with_one = [path.name for path in (ROOT / "drivers").glob("*.py") if re.search(r"\b[AP]F_CAN\b", path.read_text())]
+    with_one = [path.name for path in (ROOT / "drivers").rglob("*.py") if re.search(r"\b[AP]F_CAN\b", path.read_text())]
     assert with_one == []
 
 
 def test_python_writes_to_a_bus_in_one_place_right_behind_the_verdict() -> None:
     found = [(name, call) for name, tree in sources() if name in OPENED_BY for _, call in calls(tree)]
-    assert found == [("drivers/can.py", "self._bus.send")]
-    tree = ast.parse((ROOT / "drivers" / "can.py").read_text())
+    assert found == [("drivers/bus/can.py", "self._bus.send")]
+    tree = ast.parse((ROOT / "drivers" / "bus" / "can.py").read_text())
     send = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "send")
     verdict = next(at for at, node in enumerate(send.body) if "self._guard.frame(" in ast.unparse(node))
     written = next(at for at, node in enumerate(send.body) if "self._bus.send(" in ast.unparse(node))

@@ -11,10 +11,10 @@ import can
 import pytest
 
 from drivers.batch import EXTENDED
-from drivers.can import ThreadedCan, open_can
+from drivers.bus.can import ThreadedCan, open_can
+from drivers.bus.socketcan import SocketCan
 from drivers.errors import DeviceError
 from drivers.guard import Guard
-from drivers.socketcan import SocketCan
 from tests.wires import Wire, said
 
 WAIT_S = 30.0

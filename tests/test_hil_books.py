@@ -7,7 +7,7 @@ import pytest
 
 from agent.codec import ZEROS, Record, make
 from hil.books import Books
-from hil.relay import Relay
+from hil.wires.relay import Relay
 
 DEVICE = b"12345678"
 TRUTH = {"speed_mps": 1.0, "forward_mps2": 0.0, "left_mps2": 0.0, "rpm": 800, "distance_m": 5.0, "heard": 0}

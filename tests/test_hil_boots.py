@@ -10,12 +10,13 @@ from typing import Any, Self
 
 import pytest
 
-from hil import boots, in_kernel, kernel
+from hil import kernel
 from hil.__main__ import main
-from hil.in_kernel import Boot, Stop
 from hil.outcome import Outcome
-from hil.scenario_file import find, read
-from hil.task import Task
+from hil.places import boots, in_kernel
+from hil.places.in_kernel import Boot, Stop
+from hil.places.task import Task
+from hil.scenes.scenario_file import find, read
 
 PANIC = Stop("the kernel ended before it was done; it said:\nit panicked", is_kernel=True)
 CRASH = Stop("what ran in there ended with 1; it said:\nhil/relay.py, line 7", is_kernel=False)
@@ -103,14 +104,14 @@ def test_only_a_kernel_that_falls_is_booted_again_and_once(
 def test_the_longest_drives_begin_first_and_no_more_run_at_once_than_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = boots.Machine("kernel", "hil.in_kernel", at_once=1, tasks_each=1, boot_s=0.0, patience=1.0)
+    one = boots.Machine("kernel", "hil.places.in_kernel", at_once=1, tasks_each=1, boot_s=0.0, patience=1.0)
     monkeypatch.setattr(boots, "MACHINES", (one,))
     assert set(outcomes([task("tls"), task("tester"), task("error-states")], tmp_path, [])) == set(Boots.order)
     assert (Boots.order, Boots.most) == (["tester", "error-states", "tls"], 1)
 
 
 def test_one_that_falls_takes_no_other_of_its_boot_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    two = boots.Machine("qemu", "hil.in_qemu", at_once=1, tasks_each=2, boot_s=0.0, patience=1.0)
+    two = boots.Machine("qemu", "hil.places.in_qemu", at_once=1, tasks_each=2, boot_s=0.0, patience=1.0)
     monkeypatch.setattr(boots, "MACHINES", (two,))
     Boots.stops = {"controller-asks": [CRASH]}
     found = outcomes([task("controller-quiet", "qemu"), task("controller-asks", "qemu")], tmp_path, [])

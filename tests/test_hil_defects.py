@@ -4,8 +4,9 @@ from typing import get_args
 
 import pytest
 
-from hil import ROOT, scenario_table
-from hil.scenario_file import find, read
+from hil import ROOT
+from hil.scenes import scenario_table
+from hil.scenes.scenario_file import find, read
 from tests.hil_defects import BESIDES, DEFECTS, Defect, try_one
 
 FAULTS = {fault for kind in ("CarFault", "BusFault", "LiveFault") for fault in get_args(getattr(scenario_table, kind))}

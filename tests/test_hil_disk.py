@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from hil import flash, live_faults
-from hil.block_log import DISCARD, FLUSH, FUA, MARK, Cut, LogError, entries, marks, points, replay, torn
-from hil.box_faults import Box
-from hil.live_faults import LiveFaults, refusal
-from hil.scenario_table import FaultTable
-from hil.switch import Switch
+from hil.faults import flash, live_faults
+from hil.faults.block_log import DISCARD, FLUSH, FUA, MARK, Cut, LogError, entries, marks, points, replay, torn
+from hil.faults.box_faults import Box
+from hil.faults.live_faults import LiveFaults, refusal
+from hil.faults.switch import Switch
+from hil.scenes.scenario_table import FaultTable
 
 SECTOR = 512
 HEAD = struct.pack("<QQQI", 0x6A736677736872, 1, 0, SECTOR)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.proof import check
-from agent.receipt import Ranges, Receipt
-from agent.recordfile import frame, read_pile
+from agent.ledger.receipt import Ranges, Receipt
+from agent.outbox.recordfile import frame, read_pile
+from agent.proof.proof import check
 from hil import ROOT
 from hil.fleet import packets
 from hil.fleet.account import VirtualAccount, pool

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hil import golden
 from hil.__main__ import main
 from hil.outcome import EventFound, Outcome, TripFound
-from hil.scenario_file import FOLDER, find, names, read
+from hil.report import golden
+from hil.scenes.scenario_file import FOLDER, find, names, read
 
 BRAKING = EventFound(
     kind="harsh_braking", start_s=12.3449, end_s=14.0, severity="low", peak_mps2=5.0499, sources=("speed",)

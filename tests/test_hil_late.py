@@ -7,14 +7,14 @@ import can
 import msgspec
 import pytest
 
-from hil.broadcast import Broadcast
-from hil.car import PERIODS
+from hil.car.broadcast import Broadcast
+from hil.car.car import PERIODS
+from hil.car.recorded_car import RecordedCar
+from hil.car.road import Moment
+from hil.car.vehicle import Clock
 from hil.drive import State
-from hil.recorded import Frame
-from hil.recorded_car import RecordedCar
-from hil.road import Moment
-from hil.scenario_table import Scenario
-from hil.vehicle import Clock
+from hil.scenes.recorded import Frame
+from hil.scenes.scenario_table import Scenario
 
 BLOW = {"label": "crash", "lasts_s": 0.1, "blow_mps": 5.0}
 

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from hil.likeness import differences
 from hil.outcome import EventFound, Outcome, Told, TripFound
-from hil.scenario_table import ExpectTable
-from hil.verdict import judge
+from hil.report.likeness import differences
+from hil.report.verdict import judge
+from hil.scenes.scenario_table import ExpectTable
 from tests.test_hil_verdict import failed, scenario
 
 EVENT = EventFound(

@@ -14,17 +14,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from drivers.nmea import Moments
-from drivers.sentence import DAY_US, Epoch, sound
-from hil import broker as brokers
-from hil import clock_faults, live_faults, net_faults, tls
-from hil.broker import Broker, BrokerError
+from drivers.gnss.nmea import Moments
+from drivers.gnss.sentence import DAY_US, Epoch, sound
+from hil.car.gnss import Receiver
+from hil.car.road import Moment
 from hil.drive import State
-from hil.gnss import Receiver
-from hil.road import Moment
-from hil.scenario_table import FaultTable, Scenario
+from hil.faults import clock_faults, live_faults, net_faults
+from hil.scenes.scenario_table import FaultTable, Scenario
 from hil.subscriber import Subscriber
-from hil.tls import Certificates, TlsError
+from hil.wires import broker as brokers
+from hil.wires import tls
+from hil.wires.broker import Broker, BrokerError
+from hil.wires.tls import Certificates, TlsError
 
 UTC_US = 1_795_000_000_000_000
 """In November 2026."""

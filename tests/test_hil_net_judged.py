@@ -7,13 +7,13 @@ import pytest
 
 from agent.codec import ZEROS, Record, make
 from hil.books import Books, silences
-from hil.bus_faults import BusFaults
-from hil.contradictions import contradictions
-from hil.in_process import _candump, _Watch, stray_line
-from hil.live_faults import refusal
+from hil.car.bus_faults import BusFaults
+from hil.faults.live_faults import refusal
 from hil.outcome import Account, Live, Outcome
-from hil.scenario_table import FaultTable, Scenario
-from hil.verdict import judge
+from hil.places.in_process import _candump, _Watch, stray_line
+from hil.report.verdict import judge
+from hil.scenes.contradictions import contradictions
+from hil.scenes.scenario_table import FaultTable, Scenario
 
 
 def fault(name: str, **more: Any) -> FaultTable:

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from hil.books import Books
-from hil.broadcast import Broadcast
-from hil.bus_faults import BusFaults
-from hil.chart import small
-from hil.page_signals import frame_counts, load_plot, signals
-from hil.road import moments
-from hil.scenario_file import find, read
-from hil.scenario_table import Scenario
+from hil.car.broadcast import Broadcast
+from hil.car.bus_faults import BusFaults
+from hil.car.road import moments
+from hil.report.chart import small
+from hil.report.page_signals import frame_counts, load_plot, signals
+from hil.scenes.scenario_file import find, read
+from hil.scenes.scenario_table import Scenario
 
 
 def scenario(**more: Any) -> Scenario:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hil import controller, qemu, qemu_kernel
-from hil.qemu import Guest
-from hil.qemu_kernel import FetchError, cpio, in_order, initramfs, keep
+from hil.places import qemu, qemu_kernel
+from hil.places.qemu import Guest
+from hil.places.qemu_kernel import FetchError, cpio, in_order, initramfs, keep
+from hil.wires import controller
 
 CHAIN = {
     "kvaser_pci": "sja1000",
@@ -132,7 +133,7 @@ def test_qemu_gets_two_controllers_on_one_wire_and_no_way_to_write_but_one(
     [
         pytest.param("aarch64", True, True, "must be x86_64: this is aarch64", id="another processor"),
         pytest.param("x86_64", False, True, "install qemu-system-x86 and busybox-static", id="not installed"),
-        pytest.param("x86_64", True, False, "python -m hil.qemu_kernel", id="no kernel yet"),
+        pytest.param("x86_64", True, False, "python -m hil.places.qemu_kernel", id="no kernel yet"),
         pytest.param("x86_64", True, True, "", id="all is here"),
     ],
 )

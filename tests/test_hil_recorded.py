@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from hil import recorded
 from hil.__main__ import main
-from hil.in_process import _Watch, made
 from hil.outcome import read as read_outcome
-from hil.recorded import RecordedError
-from hil.recorded_table import RecordingTable
-from hil.scenario_file import FOLDER, ScenarioError, find, missing, names, read
+from hil.places.in_process import _Watch, made
+from hil.scenes import recorded
+from hil.scenes.recorded import RecordedError
+from hil.scenes.recorded_table import RecordingTable
+from hil.scenes.scenario_file import FOLDER, ScenarioError, find, missing, names, read
 
 LOG = (
     "(100.500000) can0 123#00\n(100.750000) can1 124#\n\nno frame at all\n(101.5) can0 12345678#0102\n"

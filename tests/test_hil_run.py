@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hil import places
 from hil.__main__ import main
 from hil.outcome import Outcome, read
-from hil.scenario_file import FOLDER, find, missing
-from hil.scenario_file import read as read_scenario
+from hil.places import places
+from hil.scenes.scenario_file import FOLDER, find, missing
+from hil.scenes.scenario_file import read as read_scenario
 
 QUICK = (
     "harsh-day",

@@ -13,17 +13,18 @@ import cantools.database
 import msgspec
 import pytest
 
-from hil import bumps, car_faults, scenario_table
-from hil.broadcast import HEADER, Broadcast, Senses, rows
-from hil.bus_faults import BusFaults
-from hil.car import DBC
+from hil.car import bumps, car_faults
+from hil.car.broadcast import HEADER, Broadcast, Senses, rows
+from hil.car.bus_faults import BusFaults
+from hil.car.car import DBC
+from hil.car.ecu import Readings, engine
+from hil.car.road import Moment, lasts_s, moments
+from hil.car.vehicle import BusDriver
 from hil.drive import METRES_PER_DEGREE
-from hil.ecu import Readings, engine
-from hil.in_process import stray_line
-from hil.road import Moment, lasts_s, moments
-from hil.scenario_file import ScenarioError, find, names, read
-from hil.scenario_table import BumpTable, FaultTable, LegTable, Scenario
-from hil.vehicle import BusDriver
+from hil.places.in_process import stray_line
+from hil.scenes import scenario_table
+from hil.scenes.scenario_file import ScenarioError, find, names, read
+from hil.scenes.scenario_table import BumpTable, FaultTable, LegTable, Scenario
 
 DATABASE: Any = cantools.database.load_file(DBC)
 SMALL = 'title = "t"\nwhy = "w"\nplaces = ["process"]\ndrive = [{ label = "a", lasts_s = 1 }]\nexpect = {}\n'
@@ -105,7 +106,7 @@ def test_a_name_that_is_none_tells_the_nearest() -> None:
 
 
 def test_a_trace_is_followed_closely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hil.road.ROOT", tmp_path)
+    monkeypatch.setattr("hil.car.road.ROOT", tmp_path)
     (tmp_path / "t.csv").write_text("cycSecs,cycMps\n" + "\n".join(f"{t},{min(t, 8) * 1.5}" for t in range(21)))
     told = drive(LegTable(label="trace", trace="t.csv"))
     assert told[-1].time_s == lasts_s(scenario([LegTable(label="trace", trace="t.csv")])) == 20

@@ -15,17 +15,18 @@ import msgspec
 import pytest
 
 from agent.codec import ZEROS, Record, make
-from drivers.socketcan import SocketCan
-from hil import flood, soak_wire
+from drivers.bus.socketcan import SocketCan
 from hil.books import boot_us
 from hil.outcome import Account
-from hil.page_signals import rates
-from hil.soak import Buses
-from hil.soak_books import SoakBooks
-from hil.soak_outcome import Bus, Look, Plan, SoakOutcome, Timed, ended_by, quantile, read, slope
-from hil.soak_page import page
-from hil.soak_verdict import judge, latency_words
-from hil.soak_watch import Flash, memory_mib
+from hil.report.page_signals import rates
+from hil.soak import flood
+from hil.soak.books import SoakBooks
+from hil.soak.outcome import Bus, Look, Plan, SoakOutcome, Timed, ended_by, quantile, read, slope
+from hil.soak.page import page
+from hil.soak.soak import Buses
+from hil.soak.verdict import judge, latency_words
+from hil.soak.watch import Flash, memory_mib
+from hil.wires import soak_wire
 from tests.packed import frames
 
 DEVICE = b"12345678"

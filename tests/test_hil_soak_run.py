@@ -10,8 +10,8 @@ import pytest
 
 from hil import ROOT, kernel
 from hil.__main__ import main
-from hil.soak_outcome import read
-from hil.soak_verdict import judge
+from hil.soak.outcome import read
+from hil.soak.verdict import judge
 
 FULL = "frames/s"
 """Whether the flood was as fast as was asked for depends on who else uses the machine."""

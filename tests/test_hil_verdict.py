@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from hil.books import trouble_words
-from hil.junit import Result, junit
 from hil.outcome import Account, EventFound, Live, Outcome, TripFound, TruthRow
-from hil.page import page
-from hil.scenario_table import Scenario
-from hil.verdict import Finding, judge
+from hil.report.junit import Result, junit
+from hil.report.page import page
+from hil.report.verdict import Finding, judge
+from hil.scenes.scenario_table import Scenario
 
 FRAMES = {"in": 10, "decoded": 6, "unmapped": 2, "rejected": 1, "dropped": 1}
 TRUTH = (TruthRow(0, 0, 0, 0, 800, 0), TruthRow(30, 10, 1, 0, 2000, 1000))

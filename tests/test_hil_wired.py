@@ -12,13 +12,13 @@ import pytest
 
 from agent.codec import ZEROS, Record, make
 from hil.__main__ import main
-from hil.controller import Link, LinkError
-from hil.places import PlaceError, plan
-from hil.scenario_file import ScenarioError, find, read
-from hil.site import Site
-from hil.wire import End, EndError, parse_end
-from hil.wired_box import Box, BoxBooks, BoxInbox
-from hil.wired_checks import check_supply, check_wire
+from hil.places.places import PlaceError, plan
+from hil.scenes.scenario_file import ScenarioError, find, read
+from hil.wired.box import Box, BoxBooks, BoxInbox
+from hil.wired.checks import check_supply, check_wire
+from hil.wires.controller import Link, LinkError
+from hil.wires.site import Site
+from hil.wires.wire import End, EndError, parse_end
 
 VIRTUAL = End("wire", "virtual")
 UP = Link("can0", "can", is_up=True, bitrate=500_000, state="ERROR-ACTIVE")
@@ -243,7 +243,7 @@ def test_a_box_reports_when_its_state_says_online(device: str, online: list[str]
 
 def test_a_box_is_ready_when_what_it_had_to_tell_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [100.0]
-    monkeypatch.setattr("hil.wired_box.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("hil.wired.box.monotonic", lambda: now_s[0])
     inbox, told = BoxInbox("box"), list[bool]()
     box = Box(tmp_path, inbox)
     inbox.take("tbox/v1/box/state", b'{"online": true}')

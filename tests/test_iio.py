@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers import iio, iio_stream, sysfs
+from drivers import sysfs
 from drivers.errors import DeviceError
-from drivers.iio import open_iio
+from drivers.iio import iio
+from drivers.iio import stream as iio_stream
+from drivers.iio.iio import open_iio
 from drivers.rack import Rack
 from drivers.sampler import ERRORS_MAX
 from drivers.source import Source, boot_us

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from drivers.iio import GRAVITY_MPS2
-from drivers.iio_pair import HOLD_US, NEAR_US, Pairing
-from drivers.iio_scan import Scan, element
-from drivers.iio_sensor import NO_ROW, Row
-from drivers.iio_stamp import Stamps
-from drivers.iio_tree import set_range, set_rate
+from drivers.iio.iio import GRAVITY_MPS2
+from drivers.iio.pair import HOLD_US, NEAR_US, Pairing
+from drivers.iio.scan import Scan, element
+from drivers.iio.sensor import NO_ROW, Row
+from drivers.iio.stamp import Stamps
+from drivers.iio.tree import set_range, set_rate
 from tests.iio_chip import AXES, STAMP, Chip
 
 PLAIN = "le:s16/16>>0"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agent import compile as compiler
 from agent.cli import main
 from agent.core import Core, Event, Output
+from agent.maps import compile as compiler
 from agent.settings import defaults
 from agent.vehicle import Table
 from drivers.batch import frame, value

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent.findings import Codes, Data, FramePart, Freeze, Identity, Monitors
-from agent.freeze import FreezeReader, values
-from agent.wants import WantData
+from agent.asking.wants import WantData
+from agent.obd.findings import Codes, Data, FramePart, Freeze, Identity, Monitors
+from agent.obd.freeze import FreezeReader, values
 from tests.garage import RPM, SPEED, VIN, FakeEcu, Ride, S, bits, engine, gearbox, poller
 
 # Texts, codes, lamp, freeze frames, data identifiers

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from agent import asking_daemon, install, install_command, pairing
 from agent.app import Agent
-from agent.bound import Bound
-from agent.certifying import facts
-from agent.cli import main
+from agent.cli import install_command, main
+from agent.desk.certifying import facts
 from agent.errors import InputError
-from agent.install import FREE, NOTED, Facts, Install, RefusedError, body_of
-from agent.maps import load
-from agent.outbox import Outbox
-from agent.recordfile import read_pile
-from agent.requests import REQUEST_BYTES_MAX, RequestError, compose, parse
-from agent.service_papers import LOOK_S, Papers
+from agent.maps.maps import load
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.rights import asking_daemon
+from agent.rights.requests import REQUEST_BYTES_MAX, RequestError, compose, parse
+from agent.service.papers import LOOK_S, Papers
 from agent.settings import Device, Mqtt, Settings
-from agent.store import STORE_NAME
+from agent.yard import install, pairing
+from agent.yard.bound import Bound
+from agent.yard.install import FREE, NOTED, Facts, Install, RefusedError, body_of
 from tests.clerks import Office
 
 VIN, OTHER_VIN = "WDB9066331S123456", "1HGCM82633A004352"
@@ -278,7 +279,7 @@ def test_what_cannot_be_is_said_in_one_line(
 def test_a_refusal_of_the_daemon_is_an_error(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     office = Office(yard / "state")
     office.facts = replace(RUNS, vins=(VIN,))
-    monkeypatch.setattr("agent.asking_daemon.time.sleep", lambda _: office.turn())
+    monkeypatch.setattr("agent.rights.asking_daemon.time.sleep", lambda _: office.turn())
     with pytest.raises(InputError, match="is this the right car"):
         asking_daemon.certify(yard / "state", Install(technician="Ng", vin=OTHER_VIN))
     office.close()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from agent.obd import Assembler
+from agent.obd.answers import Assembler
 from drivers.batch import ERROR, EXTENDED, REMOTE
-from drivers.diagnostic import Answer, Request, answer_id, request_id
-from drivers.isotp import ANSWER_US, CONSECUTIVE_US, UNITS_MAX, Heard, IsoTp
+from drivers.bus.diagnostic import Answer, Request, answer_id, request_id
+from drivers.bus.isotp import ANSWER_US, CONSECUTIVE_US, UNITS_MAX, Heard, IsoTp
 from tests.packed import frames, read
 
 CSS = Path(__file__).resolve().parents[2] / "shared/data/css_canedge"

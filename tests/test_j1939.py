@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agent import dbc, decode
 from agent._core import ffi, lib
-from agent.compile import compile_dbc
 from agent.core import Core
 from agent.errors import SettingsError
-from agent.settings_file import load
+from agent.maps import dbc
+from agent.maps.compile import compile_dbc
+from agent.replay import decode
+from agent.settings.file import load
 from agent.vehicle import ANY_CHANNEL, BY_PGN, OBD_FILTERS, PGN, pgn_id
 from drivers import batch
 from drivers.batch import EXTENDED, SIGNAL_INDEX

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.outbox import Outbox
-from agent.store import PAGE_BYTES, STORE_NAME
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import PAGE_BYTES, STORE_NAME
 
 FRAME_BYTES = PAGE_BYTES + 24
 """What a page takes in SQLite's log."""

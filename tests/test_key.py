@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SettingsError, StorageError
-from agent.key import DeviceKey, device_of, is_signed, load_or_make
+from agent.ledger.key import DeviceKey, device_of, is_signed, load_or_make
 
 
 def test_the_first_start_makes_a_key_that_stays(tmp_path: Path) -> None:

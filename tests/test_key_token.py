@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from agent import doctor, key_command
+from agent.cli import key_command
+from agent.doctor import doctor
 from agent.errors import SettingsError, StorageError
-from agent.key import device_of, is_signed
-from agent.key_files import open_key, place_of
-from agent.ledger import Ledger
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
+from agent.ledger.key import device_of, is_signed
+from agent.ledger.ledger import Ledger
+from agent.outbox.key_files import open_key, place_of
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
 from agent.settings import Mqtt, defaults
-from agent.store import STORE_NAME
 from tests.accounts import IDENTITY, drive
 from tests.test_rotation import settings_of
 
@@ -161,7 +162,7 @@ def test_a_name_of_a_key_that_is_none_says_how_one_looks(key: str, tmp_path: Pat
 
 
 def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "agent.key_token", None)
+    monkeypatch.setitem(sys.modules, "agent.ledger.key_token", None)
     with pytest.raises(SettingsError, match="a token needs python-pkcs11"):
         place_of("pkcs11:token=x", tmp_path)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.codec import ZEROS, Record, decode, make
 from agent.errors import StorageError
-from agent.ledger import (
+from agent.ledger.ledger import (
     DAMAGED,
     GAP_HASHES_MAX,
     SEAL_EVERY_US,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers import link
+from drivers.bus import link
 from drivers.errors import DeviceError
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from agent.cli import main
 from agent.errors import StorageError
-from agent.inputs import written
-from agent.maps import SHIPPED
-from agent.outbox import Outbox
-from agent.store import STORE_NAME
+from agent.maps.maps import SHIPPED
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.replay.inputs import written
 from tests.accounts import two_boots
 
 BRAKE = next(record.seq for record in two_boots() if record.kind == "event")
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bare").mkdir()
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("agent.recordfile.PILE_BYTES_MAX", 1 << 16)
+    monkeypatch.setattr("agent.outbox.recordfile.PILE_BYTES_MAX", 1 << 16)
     return tmp_path
 
 

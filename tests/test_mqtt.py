@@ -13,12 +13,12 @@ from random import Random
 
 import pytest
 
-from agent.broker import KNOWN_S
-from agent.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
-from agent.mqtt import PROBE_S, Link
-from agent.session import MESSAGE_BYTES_MAX
 from agent.settings import Uplink as UplinkSettings
-from agent.uplink import Uplink
+from agent.uplink.broker import KNOWN_S
+from agent.uplink.exchange import LANES, Acked, Confirm, Connect, LinkDown, LinkUp, Message, Publish
+from agent.uplink.mqtt import PROBE_S, Link
+from agent.uplink.session import MESSAGE_BYTES_MAX
+from agent.uplink.uplink import Uplink
 from tests.brokers import Amqtt, Front, Mosquitto, Process, Subscriber, free_port
 from tests.links import STATE, WAIT_S, Driver, plain
 
@@ -130,7 +130,7 @@ def test_a_message_too_long_to_be_a_receipt_is_dropped_and_counted(mosquitto: Pr
 def test_messages_that_nobody_takes_are_bounded_and_counted(
     mosquitto: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.mqtt.MESSAGES_MAX", 3)
+    monkeypatch.setattr("agent.uplink.mqtt.MESSAGES_MAX", 3)
     driver = Driver(plain(mosquitto.port), "car-m", subscribed=["receipt"])
     with driver, Subscriber(mosquitto.port, "nothing") as platform:
         driver.wait(LinkUp)
@@ -196,7 +196,9 @@ def test_a_bad_link_that_looked_like_a_broker_of_3_1_1_is_not_remembered_for_lon
         with Driver(plain(front.port), memory=memory) as driver:
             assert driver.wait(LinkUp).version == "3.1.1"
         os.utime(memory, (0, time.time() - KNOWN_S - 1))
-        monkeypatch.setattr("agent.mqtt.PROBE_S", 0.0)  # slower than this: MQTT 5 may have had no time to be answered
+        monkeypatch.setattr(
+            "agent.uplink.mqtt.PROBE_S", 0.0
+        )  # slower than this: MQTT 5 may have had no time to be answered
         for _ in range(2):
             with Driver(plain(front.port), memory=memory) as driver:
                 assert driver.wait(LinkUp).version == "3.1.1"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from agent.core import Core, Event, Output
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.setup import Rest
 from agent.vehicle import Table
 from drivers import batch

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core import Core, Event
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.setup import Rest
 from drivers import batch
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import Core, ffi, lib
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import BIG_ENDIAN, CHECKS, FLOAT, LIMITED, SIGNED, Cut, Message
 from drivers import batch
 from drivers.batch import SIGNAL_INDEX

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core import Core, Event
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from tests.native.told import as_told  # noqa: F401 - a fixture of every test here
 from tests.road import Timed, Told, drive, packed, steady, us, value

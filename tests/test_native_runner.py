@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 import native.build
-from agent.settings_file import load
+from agent.settings.file import load
 from tests.native import build, bus
 from tests.native.odd_tables import pack_odd
 from tests.native.pack import pack

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core import EVENTS
-from agent.notice import Notice, Show, minute_of
-from agent.settings_notice import Notice as NoticeSettings
+from agent.power.notice import Notice, Show, minute_of
+from agent.settings.notice import Notice as NoticeSettings
 
 NOON = 720
 LOOSE = NoticeSettings(kind_s=0, any_s=0, hour_max=3600)

@@ -10,10 +10,10 @@ import obd as python_obd
 import pytest
 from obd.codes import FUEL_TYPES, OBD_COMPLIANCE
 
-from agent.compile import compile_obd
-from agent.decode import Decoder
-from agent.obd import TIMEOUT_US, Assembler, single_frame, text, trouble_code
-from agent.pids import PIDS
+from agent.maps.compile import compile_obd
+from agent.obd.answers import TIMEOUT_US, Assembler, single_frame, text, trouble_code
+from agent.obd.pids import PIDS
+from agent.replay.decode import Decoder
 from drivers.batch import EXTENDED
 
 ENGINE, GEARBOX, WIDE = 0x7E8, 0x7E9, EXTENDED | 0x18DAF110

@@ -15,15 +15,15 @@ import pytest
 
 from agent.codec import LANES, Record, decode
 from agent.errors import StorageError
-from agent.ledger import BUDGET, DAMAGED, ERASED, GONE, Ledger, Loss, losses_of
-from agent.opening import open_uplink
-from agent.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
-from agent.proof import check
-from agent.receipt import Ranges
-from agent.recordfile import read_pile
-from agent.recovery import check_log
+from agent.ledger.ledger import BUDGET, DAMAGED, ERASED, GONE, Ledger, Loss, losses_of
+from agent.ledger.receipt import Ranges
+from agent.outbox.outbox import BUDGET_BYTES_MIN, RESERVE_STEP, Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.recovery import check_log
+from agent.outbox.store import STORE_NAME, DamagedError, read_reserve, set_aside, write_reserve
+from agent.proof.proof import check
 from agent.settings import Uplink
-from agent.store import STORE_NAME, DamagedError, read_reserve, set_aside, write_reserve
+from agent.uplink.opening import open_uplink
 from tests.accounts import KEY, drive, framed, ledger, two_boots
 
 LARGE = 64_000_000
@@ -135,7 +135,7 @@ def test_confirmed_trips_stay_to_be_shown_but_health_gives_back_its_bytes(outbox
 
 
 def test_old_history_goes_but_the_key_stays(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
+    monkeypatch.setattr("agent.outbox.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(store, LARGE)
     outbox.append(two_boots())
     outbox.confirm_ranges([(0, 17)])
@@ -151,7 +151,7 @@ def test_old_history_goes_but_the_key_stays(store: Path, monkeypatch: pytest.Mon
 def test_history_stays_while_something_older_is_not_delivered(
     outbox: Outbox, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 1)
+    monkeypatch.setattr("agent.outbox.budget.HISTORY_RECORDS", 1)
     outbox.append(two_boots())
     outbox.confirm([seq for seq in range(18) if seq != 4])
     assert [seq for seq, _ in everything(outbox)] == [4]
@@ -375,7 +375,7 @@ def test_a_platform_that_was_restored_before_this_start_is_sent_what_had_overtak
 def test_what_a_gap_record_said_is_said_again_when_that_is_gone_too(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 1)
+    monkeypatch.setattr("agent.outbox.budget.HISTORY_RECORDS", 1)
     outbox = Outbox.open(store, LARGE, "a")
     outbox.append(two_boots())
     outbox.confirm_ranges([(0, 17)])
@@ -395,7 +395,7 @@ def test_what_a_gap_record_said_is_said_again_when_that_is_gone_too(
 def test_where_all_was_saved_of_a_lost_store_a_gap_still_says_that_the_chain_begins_anew(
     store: Path, monkeypatch: pytest.MonkeyPatch, reserved: int, goes_on: int
 ) -> None:
-    monkeypatch.setattr("agent.outbox.RESERVE_STEP", reserved - 18)
+    monkeypatch.setattr("agent.outbox.outbox.RESERVE_STEP", reserved - 18)
     outbox = Outbox.open(store, LARGE, "a")
     outbox.append(two_boots())
     outbox.close()
@@ -619,7 +619,7 @@ import os, sys
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
 from tests.accounts import KEY, ledger
-from agent.outbox import Outbox
+from agent.outbox.outbox import Outbox
 outbox = Outbox.open(Path(sys.argv[1]), 600_000)
 book = ledger(outbox.boot, outbox.tail())
 losses = outbox.losses()

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from agent.core import EVENTS as EVENT_NAMES
-from agent.page import page
-from agent.page_words import EVENT_WORDS
-from agent.plot import Line, Mark, bounds, clock, nice_step, time_chart
-from agent.plot_track import track
-from agent.rules import Harsh
+from agent.page.page import page
+from agent.page.plot import Line, Mark, bounds, clock, nice_step, time_chart
+from agent.page.plot_track import track
+from agent.page.words import EVENT_WORDS
+from agent.settings.rules import Harsh
 from tests.pages import (
     EVENTS,
     PRICING,

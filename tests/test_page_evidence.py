@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from agent import claim, cli, page_evidence, proof
-from agent.claim import Claim
+from agent import cli
+from agent.capture.ring import HEAD
 from agent.codec import Record
 from agent.core import Event
 from agent.errors import InputError
-from agent.plot_pulse import pulse_chart
-from agent.recordfile import read_pile
-from agent.ring import HEAD
+from agent.evidence import claim
+from agent.evidence.claim import Claim
+from agent.outbox.recordfile import read_pile
+from agent.page import evidence as page_evidence
+from agent.page.plot_pulse import pulse_chart
+from agent.proof import proof
 from drivers.batch import FRAME
 from tests.accounts import framed
 from tests.pages import Reader

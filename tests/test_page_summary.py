@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.claim import Bus, Claim
-from agent.dating import Moment
+from agent.evidence.claim import Bus, Claim
+from agent.world.dating import Moment
 from tests.test_page_evidence import UTC_US, crashed, gathered, read
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from drivers._guard import ffi, lib
 from drivers.batch import ERROR, EXTENDED, FD, REMOTE, fix, frame, imu, tick, value
-from drivers.pick import picked
+from drivers.bus.pick import picked
 
 
 def is_wanted(identifier: int) -> bool:

@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 
-from agent.ecu import ANSWER_US_MAX
-from agent.findings import Supported, finding
-from agent.maps import load
-from agent.wants import Want, WantData, wants_of
+from agent.asking.wants import Want, WantData, wants_of
+from agent.maps.maps import load
+from agent.obd.ecu import ANSWER_US_MAX
+from agent.obd.findings import Supported, finding
 from drivers.batch import EXTENDED
-from drivers.diagnostic import FUNCTIONAL, Answer, Request
+from drivers.bus.diagnostic import FUNCTIONAL, Answer, Request
 from tests.garage import (
     MS,
     RPM,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from agent.ecu import ANSWER_US_MAX, ANSWER_US_MIN
-from agent.findings import Identity
-from agent.poller import PENDING_US, PENDING_US_MAX
-from agent.wants import Want, WantData
-from drivers.diagnostic import Answer, Request
+from agent.asking.poller import PENDING_US, PENDING_US_MAX
+from agent.asking.wants import Want, WantData
+from agent.obd.ecu import ANSWER_US_MAX, ANSWER_US_MIN
+from agent.obd.findings import Identity
+from drivers.bus.diagnostic import Answer, Request
 from tests.garage import MS, SPEED, Ride, S, engine, gaps, gearbox, poller
 
 # Silence of units

@@ -6,12 +6,12 @@ from random import Random
 import pytest
 from msgspec.structs import replace as changed
 
-from agent.duty import RUNS, Account, Plan, Resume, Signs, Suspend
-from agent.power import DRY_LOOK_S, LOOK_S, REFUSED_S_MIN, STANDS_S, Power
-from agent.settings_power import Hooks
-from agent.settings_power import Power as PowerSettings
-from agent.voltage import ALONE_S, BELIEVED_S, STUCK_S
-from agent.waking import FALSE_MAX, Alarms
+from agent.power.duty import RUNS, Account, Plan, Resume, Signs, Suspend
+from agent.power.power import DRY_LOOK_S, LOOK_S, REFUSED_S_MIN, STANDS_S, Power
+from agent.power.voltage import ALONE_S, BELIEVED_S, STUCK_S
+from agent.power.waking import FALSE_MAX, Alarms
+from agent.settings.power import Hooks
+from agent.settings.power import Power as PowerSettings
 from tests.parking import WITH_HOOKS
 
 DRIVES = Signs(engine="on", ignition=True, speed_mps=14.0, volt=14.1, is_bus_active=True, is_shaken=True)

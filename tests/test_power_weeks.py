@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agent.settings_power import Power as PowerSettings
+from agent.settings.power import Power as PowerSettings
 from tests.parking import DAY_S, NO_OFF, WITH_HOOKS, Battery, Car, Sensor
 
 OFF_MA = 1.5

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import score, terms
 from agent.errors import SettingsError
-from agent.hours import Dated, Hours
-from agent.inputs import opened
-from agent.replay import replay
-from agent.replay import told as told_json
-from agent.settings_file import load
-from agent.terms import Terms
+from agent.replay.inputs import opened
+from agent.replay.replay import replay
+from agent.replay.replay import told as told_json
+from agent.settings.file import load
+from agent.trip import score, terms
+from agent.trip.terms import Terms
+from agent.world.hours import Dated, Hours
 from tests.ride import EMPTY, KMH, NOON_US, Car, S, points, priced
 
 # ---- distance -------------------------------------------------------------------------------------------------------

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.account import Account
-from agent.clock import Stamp
 from agent.codec import KINDS, Record, decode
 from agent.columns import decode_columns, encode_columns
 from agent.core import Event, Sample
-from agent.ground import metres
-from agent.ledger import Ledger, Tail, is_sealed_by
-from agent.privacy import Blur
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.resume import Left
+from agent.ledger.ledger import Ledger, Tail, is_sealed_by
+from agent.ledger.privacy import Blur
+from agent.outbox.recordfile import read_pile
+from agent.proof.proof import check
 from agent.settings import defaults
-from agent.settings_privacy import NoPlaces, Places, Privacy, Tier, TripsPlaces
+from agent.settings.privacy import NoPlaces, Places, Privacy, Tier, TripsPlaces
 from agent.setup import NO_REST
-from agent.trip import EventFound, TripEnded, TripStarted
+from agent.trip.account import Account
+from agent.trip.resume import Left
+from agent.trip.trip import EventFound, TripEnded, TripStarted
+from agent.world.clock import Stamp
+from agent.world.ground import metres
 from drivers.batch import SIGNALS
 from tests.accounts import IDENTITY, KEY, framed
 

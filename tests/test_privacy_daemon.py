@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent import app, clock
+from agent import app
+from agent.capture.ring import entries
+from agent.capture.ring_places import Thinned
 from agent.codec import Record
-from agent.maps import load
-from agent.outbox import Outbox
-from agent.privacy import Blur
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.ring import entries
-from agent.ring_places import Thinned
+from agent.ledger.privacy import Blur
+from agent.maps.maps import load
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.proof.proof import check
 from agent.settings import defaults
-from agent.settings_privacy import Privacy, Tier
-from agent.trip import EventFound, TripStarted
+from agent.settings.privacy import Privacy, Tier
+from agent.trip.trip import EventFound, TripStarted
 from agent.vehicle import PGN, PLAIN, Cut, Message, Table, pgn_id
+from agent.world import clock
 from drivers.batch import EXTENDED, SIGNAL_INDEX
 from tests.test_asyncapi import MESSAGES, faults
 from tests.test_privacy import LAT, LON, book, event, rule

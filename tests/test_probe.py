@@ -13,19 +13,20 @@ from unittest.mock import MagicMock
 import can
 import pytest
 
-from agent import maps, probe, tap
+from agent.doctor import probe, tap
+from agent.doctor.fitting import Fitter, best, on_channel
+from agent.doctor.interview import Interview
+from agent.doctor.tap import bus_of, find_rate, rates_of, tapped
 from agent.errors import DeviceAbsentError, InputError, SettingsError
-from agent.fitting import Fitter, best, on_channel
-from agent.hearing import Bus, Hearing, Text
-from agent.interview import Interview
+from agent.maps import maps
 from agent.settings import Can, Settings
-from agent.tap import bus_of, find_rate, rates_of, tapped
+from agent.sources.hearing import Bus, Hearing, Text
 from agent.vehicle import ANY_CHANNEL
 from drivers.batch import ERROR, EXTENDED, fix, frame, imu
-from drivers.recording import open_recordings
-from hil.ecu import VIN, Readings
-from hil.ecu_bus import WIDE, Ecus, car, serve
-from hil.wire import Adapter
+from drivers.recordings.recording import open_recordings
+from hil.car.ecu import VIN, Readings
+from hil.car.ecu_bus import WIDE, Ecus, car, serve
+from hil.wires.wire import Adapter
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 RAV4 = DATA / "comma2k19" / "rav4_60s_bus0.log.gz"
@@ -132,8 +133,8 @@ def test_a_silent_bus_fits_nothing(bus: can.BusABC, listened: Can, capsys: pytes
 def test_a_silent_car_tells_who_it_is_when_it_is_asked(
     bus: can.BusABC, listened: Can, capsys: pytest.CaptureFixture[str], wide: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drivers.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))  # however busy the machine is
-    monkeypatch.setattr("agent.interview.QUIET_US", 5_000_000)
+    monkeypatch.setattr("drivers.bus.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))  # however busy the machine is
+    monkeypatch.setattr("agent.doctor.interview.QUIET_US", 5_000_000)
     ecus = units(wide=wide)
     with running(lambda is_over: serve(bus, ecus, is_over)):
         assert probe.probe(listened, 0.1, ask=True, as_json=False) == 0
@@ -148,8 +149,8 @@ def test_a_silent_car_tells_who_it_is_when_it_is_asked(
 def test_an_answer_in_json(
     bus: can.BusABC, listened: Can, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drivers.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))
-    monkeypatch.setattr("agent.interview.QUIET_US", 5_000_000)
+    monkeypatch.setattr("drivers.bus.isotp.CONSECUTIVE_US", round(WAIT_S * 1e6))
+    monkeypatch.setattr("agent.doctor.interview.QUIET_US", 5_000_000)
     ecus = units()
     with running(lambda is_over: serve(bus, ecus, is_over)):
         probe.probe(listened, 0.1, ask=True, as_json=True)
@@ -194,7 +195,7 @@ class Rated(Adapter):
 
 
 def test_the_bit_rate_is_found_by_listening_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.search.LISTEN_US", 1_500_000)
+    monkeypatch.setattr("agent.asking.search.LISTEN_US", 1_500_000)
     adapter = Rated(tmp_path / "adapter")
     channel = Can(channel=str(adapter.link), interface="slcan", options={"sleep_after_open": 0.0})
     said: list[str] = []

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SettingsError, StorageError
-from agent.ledger import Ledger, Tail
-from agent.pseudonym import SECRET_NAME, Pseudonym, load_or_make
+from agent.ledger.ledger import Ledger, Tail
+from agent.ledger.pseudonym import SECRET_NAME, Pseudonym, load_or_make
 from tests.accounts import IDENTITY, KEY
 
 SECRET = bytes(range(32))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.receipt import ISLANDS_MAX, RECEIPT_BYTES_MAX, Ranges, ReceiptError, parse_receipt
+from agent.ledger.receipt import ISLANDS_MAX, RECEIPT_BYTES_MAX, Ranges, ReceiptError, parse_receipt
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)).map(lambda span: (span[0], span[0] + span[1])))
 

@@ -15,19 +15,19 @@ from random import Random
 import pytest
 
 from agent.codec import Record, make
-from agent.confirming import Confirming
-from agent.delivery import Delivery
-from agent.key import DeviceKey, load_or_make
-from agent.ledger import GONE, Ledger, Loss
-from agent.mqtt import Link
-from agent.opening import open_uplink
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.receipt import Ranges, parse_receipt
-from agent.recordfile import RECEIPT, read_pile
+from agent.ledger.key import DeviceKey, load_or_make
+from agent.ledger.ledger import GONE, Ledger, Loss
+from agent.ledger.receipt import Ranges, parse_receipt
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import RECEIPT, read_pile
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import Writer
+from agent.proof.proof import check
 from agent.settings import Uplink as UplinkSettings
-from agent.store import STORE_NAME
-from agent.writer import Writer
+from agent.uplink.confirming import Confirming
+from agent.uplink.delivery import Delivery
+from agent.uplink.mqtt import Link
+from agent.uplink.opening import open_uplink
 from hil.receiver.intake import Arrival, Known, arrival, fault, read
 from hil.receiver.store import PlatformStore, receipt_of
 from tests.accounts import IDENTITY, KEY, OTHER_KEY, drive, ledger, rotated, two_boots

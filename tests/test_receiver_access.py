@@ -24,7 +24,6 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.errors import SettingsError, UsageError
-from hil import tls
 from hil.receiver import access, rounds
 from hil.receiver.__main__ import _parser, _store
 from hil.receiver.access import PASSWORD, Access, hidden
@@ -33,6 +32,7 @@ from hil.receiver.door import Message, RefusedError
 from hil.receiver.mqtt import MqttDoor, Teller
 from hil.receiver.rounds import Rounds
 from hil.receiver.store import PlatformStore
+from hil.wires import tls
 from tests.accounts import two_boots
 from tests.brokers import Front, Mosquitto, Subscriber, free_port
 from tests.test_guides import blocks

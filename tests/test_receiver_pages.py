@@ -15,8 +15,8 @@ from pyarrow import parquet
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from agent.proof import check
-from agent.recordfile import read_pile
+from agent.outbox.recordfile import read_pile
+from agent.proof.proof import check
 from hil.fleet.account import DRIVE_MIN, VirtualAccount, pool
 from hil.postgres import Postgres
 from hil.receiver import exports

@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from agent.codec import Record, make
-from agent.fleet import Certificate
-from agent.key import DeviceKey
-from agent.key_chain import handover
-from agent.ledger import Loss
-from agent.proof import check
-from agent.receipt import Ranges, parse_receipt
-from agent.recordfile import read_pile
+from agent.ledger.fleet import Certificate
+from agent.ledger.key import DeviceKey
+from agent.ledger.key_chain import handover
+from agent.ledger.ledger import Loss
+from agent.ledger.receipt import Ranges, parse_receipt
+from agent.outbox.recordfile import read_pile
+from agent.proof.proof import check
 from hil.postgres import Postgres
 from hil.receiver.contents import rows_of
 from hil.receiver.intake import Arrival

@@ -18,17 +18,18 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent import trust, verify
 from agent.codec import decode
-from agent.commands import OFTEN, PAYLOAD_BYTES_MAX
-from agent.settings_file import load
-from agent.token import Token
+from agent.desk.commands import OFTEN, PAYLOAD_BYTES_MAX
+from agent.proof import verify
+from agent.settings.file import load
+from agent.trust import trust
+from agent.trust.token import Token
 from tests.brokers import Mosquitto, Process
 from tests.fleets import ANNA, EVE, SECOND_US, bundle_of, roster_form, signed_roster
 from tests.remotes import form, payload
 
 WAIT_S = 60.0
-VOUCHED = "import agent.clock as clock; clock._kernel_error_us = lambda: {error}; "
+VOUCHED = "import agent.world.clock as clock; clock._kernel_error_us = lambda: {error}; "
 MAIN = "import sys; from agent.cli import main; sys.exit(main(sys.argv[1:]))"
 MORE = """[trip]
 end_s = 1

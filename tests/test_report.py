@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from agent import cli
-from agent.account import Account
 from agent.codec import Record
 from agent.core import Calibration, Event, Sample
-from agent.drives import from_records, from_replay
-from agent.inputs import opened
-from agent.key import load_or_make
-from agent.ledger import Identity, Ledger, Tail
-from agent.outbox import Outbox
-from agent.recordfile import frame
-from agent.replay import replay, told
-from agent.rules import Detect, Harsh
+from agent.ledger.key import load_or_make
+from agent.ledger.ledger import Identity, Ledger, Tail
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import frame
+from agent.replay.drives import from_records, from_replay
+from agent.replay.inputs import opened
+from agent.replay.replay import replay, told
 from agent.settings import Samples, rules_id
-from agent.settings_file import load
-from agent.trip import EventFound, TripEnded, TripStarted
+from agent.settings.file import load
+from agent.settings.rules import Detect, Harsh
+from agent.trip.account import Account
+from agent.trip.trip import EventFound, TripEnded, TripStarted
 from drivers.batch import SIGNALS
 from tests.pages import TABLE, UTC_S, Reader
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import asking_daemon, cli, portable, spool, trips
+from agent import cli
 from agent.errors import InputError, StorageError, UsageError
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.requests import (
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
+from agent.rights import asking_daemon, portable, spool, trips
+from agent.rights.requests import (
     TEXT_MAX,
     Answer,
     Contest,
@@ -27,8 +29,7 @@ from agent.requests import (
     parse,
     parse_answer,
 )
-from agent.spool import ANSWERS_MAX, SPOOL_MAX, Spool, fetch, put
-from agent.store import STORE_NAME
+from agent.rights.spool import ANSWERS_MAX, SPOOL_MAX, Spool, fetch, put
 from tests.accounts import two_boots
 from tests.clerks import Office
 
@@ -212,8 +213,8 @@ def test_a_daemon_that_runs_is_waited_for(
 ) -> None:
     office = Office(state)
     assert spool.is_running(state)
-    monkeypatch.setattr("agent.asking_daemon.time.sleep", lambda _: office.turn())
-    monkeypatch.setattr("agent.asking_daemon.ANSWER_S", 30.0)
+    monkeypatch.setattr("agent.rights.asking_daemon.time.sleep", lambda _: office.turn())
+    monkeypatch.setattr("agent.rights.asking_daemon.ANSWER_S", 30.0)
     assert asking_daemon.contest(state, 13, "no") == 0
     assert capsys.readouterr().out == "your note stands in the account, beside event 13\n"
     with pytest.raises(InputError, match="there is no event 12 on this terminal"):

@@ -5,14 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import app, clock
-from agent.account import Account
-from agent.clock import Stamp
-from agent.maps import load
-from agent.outbox import Outbox
-from agent.resume import Left, left_by
+from agent import app
+from agent.maps.maps import load
+from agent.outbox.outbox import Outbox
 from agent.settings import Settings, defaults
 from agent.setup import Rest
+from agent.trip.account import Account
+from agent.trip.resume import Left, left_by
+from agent.world import clock
+from agent.world.clock import Stamp
 from drivers import batch
 from tests.accounts import ledger
 from tests.road import us, value

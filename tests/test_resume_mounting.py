@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.outbox import Outbox
-from agent.resume import rotation_of
-from agent.store import STORE_NAME
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
+from agent.trip.resume import rotation_of
 from tests.accounts import ledger
 
 UPRIGHT = (0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0)

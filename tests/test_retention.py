@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from agent.ledger import Tail
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.retention import DAY_US, cutoffs, give_back
-from agent.store import STORE_NAME
+from agent.ledger.ledger import Tail
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.retention import DAY_US, cutoffs, give_back
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
 from tests.accounts import drive, ledger
 
 START_UTC_US = 1_760_000_000_000_000
@@ -102,7 +102,7 @@ def test_a_boot_that_nobody_dated_goes_with_the_next_that_somebody_did(store: Pa
 
 
 def test_many_give_their_bytes_back_a_few_at_a_time(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.retention.ROWS", 7)
+    monkeypatch.setattr("agent.outbox.retention.ROWS", 7)
     weeks = Weeks(store, 10)
     weeks.outbox.confirm_ranges([(0, weeks.ends[-1])])
     counts = []

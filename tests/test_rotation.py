@@ -8,20 +8,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import doctor, key_command, key_files, trips
+from agent.cli import key_command
 from agent.codec import Record, make
+from agent.doctor import doctor
 from agent.errors import InputError, SettingsError, StorageError
-from agent.finding import Report
-from agent.key import KEY_NAME, DeviceKey, device_of, load
-from agent.key_chain import LINKS_MAX, chain_of, handover, is_handed_over, told_of
-from agent.key_files import CHAIN_NAME, KeyFiles, open_key
-from agent.ledger import Identity, Ledger
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import head_frame, read_pile
+from agent.ledger.key import KEY_NAME, DeviceKey, device_of, load
+from agent.ledger.key_chain import LINKS_MAX, chain_of, handover, is_handed_over, told_of
+from agent.ledger.ledger import Identity, Ledger
+from agent.outbox import key_files
+from agent.outbox.key_files import CHAIN_NAME, KeyFiles, open_key
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import head_frame, read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
+from agent.proof.vouching import Known
+from agent.rights import trips
 from agent.settings import Settings, defaults
-from agent.store import STORE_NAME
-from agent.vouching import Known
 from tests.accounts import IDENTITY, KEY, OTHER_KEY, drive, framed, ledger, rotated
 
 SECOND, THIRD = DeviceKey(bytes([2]) * 32, KEY.device), DeviceKey(bytes([3]) * 32, KEY.device)

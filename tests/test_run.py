@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.relay import Relay
 from hil.subscriber import Subscriber
+from hil.wires.relay import Relay
 from tests.brokers import Mosquitto
 
 WAIT_S = 90.0

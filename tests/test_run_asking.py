@@ -14,11 +14,12 @@ import pytest
 
 from agent.codec import Record
 from drivers.source import boot_us
-from hil import ecu_bus, elm_chip, wire
+from hil.car import ecu_bus, elm_chip
+from hil.car.ecu import VIN, Readings
+from hil.car.elm import Elm
 from hil.drive import STEP_S, Leg, drive
-from hil.ecu import VIN, Readings
-from hil.elm import Elm
 from hil.subscriber import Subscriber
+from hil.wires import wire
 from tests.brokers import Mosquitto
 from tests.test_run import FAST, Terminal, listening, running, until
 

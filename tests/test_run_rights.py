@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.cli import main
 from agent.codec import kind_number
-from agent.store import PENDING, STORE_NAME
+from agent.outbox.store import PENDING, STORE_NAME
 from hil.subscriber import Subscriber
 from tests.brokers import Mosquitto
 from tests.test_receiver import exported, receiver

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from agent.codec import Record
-from agent.ledger import DAMAGED
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.salvage import PAGE_BYTES, records_in
-from agent.store import STORE_NAME
+from agent.ledger.ledger import DAMAGED
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.salvage import PAGE_BYTES, records_in
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
 from tests.accounts import drive, framed, ledger, two_boots
 
 LARGE = 64_000_000

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import score
 from agent.errors import SettingsError
-from agent.hours import Dated
-from agent.settings_file import load
+from agent.settings.file import load
+from agent.trip import score
+from agent.world.hours import Dated
 from tests.ride import NOON_US, Car, points
 
 # ---- events and score -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from agent.search import (
+from agent.asking.search import (
     ANSWER_US,
     BITRATES,
     ERRORS_MIN,
@@ -18,7 +18,7 @@ from agent.search import (
     Search,
     Way,
 )
-from drivers.diagnostic import FUNCTIONAL
+from drivers.bus.diagnostic import FUNCTIONAL
 
 MS = 1000
 S = 1_000_000

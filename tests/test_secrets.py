@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import asking_desk, pairing
 from agent.cli import main
+from agent.desk import asking_desk
+from agent.yard import pairing
 from tests.brokers import Mosquitto, Subscriber
 from tests.test_run import FAST, WAIT_S, Terminal, running, until
 

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from agent.archive import ARCHIVE_BYTES_MAX
 from agent.cli import main
 from agent.errors import DeviceAbsentError, SettingsError, UsageError
-from agent.service_address import choose
-from agent.service_card import card, qr_words
-from agent.service_certificate import FILE_NAME, open_certificate
-from agent.service_forms import install
-from agent.service_run import Run, Shown, read_pin, renew_pin, shown_now
-from agent.service_shelf import Shelf, TooBigError
-from agent.service_state import Watch, live, vin_of
+from agent.service.address import choose
+from agent.service.card import card, qr_words
+from agent.service.certificate import FILE_NAME, open_certificate
+from agent.service.forms import install
+from agent.service.run import Run, Shown, read_pin, renew_pin, shown_now
+from agent.service.shelf import Shelf, TooBigError
+from agent.service.state import Watch, live, vin_of
+from agent.trust.archive import ARCHIVE_BYTES_MAX
 from tests.desks import VIN, FakeDesk
 from tests.service_pages import WAIT_S, shown
 from tests.yards import until
 
-LINUX = "import sys, agent.run, agent.start; print(sorted({'tornado', 'segno', 'cryptography', 'agent.service_web'} & set(sys.modules)))"
+LINUX = "import sys, agent.run, agent.start; print(sorted({'tornado', 'segno', 'cryptography', 'agent.service.web'} & set(sys.modules)))"
 WITHOUT = """
 import sys
 class Absent:

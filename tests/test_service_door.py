@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.service_door import (
+from agent.service.door import (
     PIN_COUNT,
     SESSIONS_MAX,
     Door,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent import service_jobs
-from agent.service_jobs import BusyError, Job, Jobs
+from agent.service import jobs as service_jobs
+from agent.service.jobs import BusyError, Job, Jobs
 
 WAIT_S = 30.0
 LINES = "import json\nfor n in range(3): print(json.dumps({'n': n}))\nprint('no object')\nprint('[1]')"

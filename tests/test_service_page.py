@@ -9,7 +9,7 @@ import pytest
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.keys import Keys
 
-from agent.compatible import Compatible
+from agent.trust.compatible import Compatible
 from tests.browsers import CHILD_S, DESK, PHONE, SMALL_PHONE, Browser, chromium
 from tests.desks import VIN, FakeDesk
 from tests.fleets import ANNA, EVE

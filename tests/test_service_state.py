@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.core import ENGINES
-from agent.service_state import is_sound, live, signals
+from agent.service.state import is_sound, live, signals
 from tests.desks import FakeDesk
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from agent import service_web
-from agent.archive import ARCHIVE_BYTES_MAX
-from agent.key import KEY_NAME, load_or_make
-from agent.service_certificate import open_certificate
-from agent.service_door import Door
-from agent.service_files import files
-from agent.service_house import House
-from agent.service_jobs import Jobs
+from agent.ledger.key import KEY_NAME, load_or_make
+from agent.service import web as service_web
+from agent.service.certificate import open_certificate
+from agent.service.door import Door
+from agent.service.files import files
+from agent.service.house import House
+from agent.service.jobs import Jobs
+from agent.trust.archive import ARCHIVE_BYTES_MAX
 from tests.desks import FakeDesk
 from tests.service_pages import WAIT_S, Client, Shown, inside, shown
 

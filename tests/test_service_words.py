@@ -9,27 +9,13 @@ from types import ModuleType
 
 import pytest
 
-from agent import (
-    archive,
-    beside,
-    bundle,
-    checkup,
-    checkup_terminal,
-    compatible,
-    contents,
-    doctor,
-    document,
-    flash,
-    flash_check,
-    flash_verify,
-    permit,
-    roster,
-    service_house,
-    service_state,
-    service_web,
-    trust,
-)
-from agent.service_files import files
+from agent.doctor import beside, checkup, checkup_terminal, doctor
+from agent.flash import contents, flash, flash_check, flash_verify
+from agent.service import house as service_house
+from agent.service import state as service_state
+from agent.service import web as service_web
+from agent.service.files import files
+from agent.trust import archive, bundle, compatible, document, permit, roster, trust
 
 FILES = {name: content.decode() for name, (_, content) in files().items()}
 TABLE = json.loads(FILES["words.json"])

@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import settings_file
 from agent.errors import SettingsError, UsageError
 from agent.settings import Settings, defaults, rules_id, to_json_schema
-from agent.settings_error import allowed, known_keys
-from agent.settings_file import PATHS, lines_of, load, read
+from agent.settings import file as settings_file
+from agent.settings.error import allowed, known_keys
+from agent.settings.file import PATHS, lines_of, load, read
 
 BRAKING = ("detect", "harsh_braking", "threshold_mps2")
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.alone import Alone, beside, beside_if_it_loads
-from agent.contrast import ENTRIES_MAX, Differed, Difference, contrast, counted
 from agent.core import Core, Event
 from agent.errors import SettingsError
 from agent.settings import Settings, defaults
 from agent.settings import Shadow as ShadowSettings
-from agent.settings_file import read
-from agent.shadow import PENDING_MAX, WAIT_US, Shadow, load
-from agent.slot_settings import layer
-from agent.slots import Content
-from agent.trip import Moment, TripEnded, Trips
+from agent.settings.file import read
+from agent.slots.slot_settings import layer
+from agent.slots.slots import Content
+from agent.trip.alone import Alone, beside, beside_if_it_loads
+from agent.trip.contrast import ENTRIES_MAX, Differed, Difference, contrast, counted
+from agent.trip.shadow import PENDING_MAX, WAIT_US, Shadow, load
+from agent.trip.trip import Moment, TripEnded, Trips
 from drivers.batch import INPUT_BYTES
 from tests.accounts import ledger
 from tests.ride import EMPTY, START, found

@@ -7,17 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import app, clock
-from agent.account import Account
+from agent import app
 from agent.cli import main
-from agent.contrast import Differed, Difference
-from agent.maps import load as load_map
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
+from agent.maps.maps import load as load_map
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.proof.proof import check
 from agent.settings import Settings, defaults
-from agent.trip import EventFound
-from drivers.recorded import recorded
+from agent.trip.account import Account
+from agent.trip.contrast import Differed, Difference
+from agent.trip.trip import EventFound
+from agent.world import clock
+from drivers.recordings.recorded import recorded
 from tests.accounts import ledger
 from tests.test_shadow import CANDIDATE, ROAD, WANTED, S, brake, shadowed
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from agent.silence import AWAKE_US, CALM_US, REASONS, Rule, Signs, Silence
+from agent.asking.silence import AWAKE_US, CALM_US, REASONS, Rule, Signs, Silence
 
 S = 1_000_000
 RULE = Rule(listen_only=False, tester_s=60.0, engine_off_s=300.0, floor_v=11.8, charging_v=13.2)

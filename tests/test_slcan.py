@@ -10,11 +10,11 @@ from pathlib import Path
 import can
 import pytest
 
-from drivers.can import open_can
+from drivers.bus.can import open_can
 from drivers.errors import DeviceError
 from drivers.guard import Guard
 from drivers.rack import Rack
-from hil.wire import Adapter
+from hil.wires.wire import Adapter
 from tests.packed import Frame, frames
 
 WAIT_S = 30.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import slot_files, slot_settings, slots
 from agent.errors import SettingsError, StorageError
-from agent.slots import Content, SlotError, State
+from agent.slots import slot_files, slot_settings, slots
+from agent.slots.slots import Content, SlotError, State
 from tests.fleets import bundle_of
 
 OLD, NEW, NEWER = (Content("vans", number, f"{number:064x}") for number in (1, 2, 3))

@@ -7,16 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import app, clock
-from agent.captured import Caught
+from agent import app
+from agent.capture.captured import Caught
 from agent.codec import Record
-from agent.ledger import Loss
-from agent.maps import load
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
+from agent.ledger.ledger import Loss
+from agent.maps.maps import load
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
 from agent.settings import defaults
-from agent.store import STORE_NAME
+from agent.world import clock
 from drivers import batch
 
 PATIENCE_S = 30.0

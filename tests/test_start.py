@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import slot_files, slots, start
+from agent import start
 from agent.errors import InputError, SettingsError, StorageError
-from agent.slot_files import Slot
-from agent.slots import Content
+from agent.slots import slot_files, slots
+from agent.slots.slot_files import Slot
+from agent.slots.slots import Content
 from tests.test_slots import placed
 
 CONTENT = Content("vans", 12, "")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import stick
-from agent.compatible import Compatible
 from agent.errors import InputError
-from agent.flash import Machine, Outcome, Step
+from agent.flash import stick
+from agent.flash.flash import Machine, Outcome, Step
+from agent.trust.compatible import Compatible
 from tests.fleets import bundle_of
 from tests.yards import Yard
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StorageError
-from agent.store import take_lock
+from agent.outbox.store import take_lock
 
 
 def test_a_disk_that_became_read_only_is_said_in_a_sentence_and_locks_nothing(

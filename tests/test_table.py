@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent._core import ffi, lib
-from agent.compile import compile_obd
+from agent.maps.compile import compile_obd
 from agent.vehicle import ALWAYS, ANY_CHANNEL, BIG_ENDIAN, BY_PGN, FLOAT, LIMITED, OBD, OBD_ID, PGN, PLAIN, SIGNED
 from drivers.batch import EXTENDED
 from tests.tables import ANSWERS, SHORT, UNKNOWN, Told, cut, decode, decoded, found, obd, plain, same, table

@@ -11,14 +11,14 @@ import can
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from agent.binding import Binding, hash_of
 from agent.codec import pack
-from agent.service_card import qr_words
-from agent.service_run import Shown as Place
+from agent.service.card import qr_words
+from agent.service.run import Shown as Place
+from agent.yard.binding import Binding, hash_of
+from hil.car.ecu import ENGINE_PIDS, VIN
+from hil.car.gnss import Receiver
+from hil.car.road import Moment
 from hil.drive import State
-from hil.ecu import ENGINE_PIDS, VIN
-from hil.gnss import Receiver
-from hil.road import Moment
 from hil.subscriber import Subscriber
 from tests.brokers import Mosquitto
 from tests.brokers import Subscriber as Platform

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import maps
-from agent.settings_flash import Flash
-from agent.trial import FRAMES_MIN, STUCK_US, Signs, Trial, has_broadcast
+from agent.maps import maps
+from agent.settings.flash import Flash
+from agent.slots.trial import FRAMES_MIN, STUCK_US, Signs, Trial, has_broadcast
 
 S = 1_000_000
 RULE = Flash(healthy_s=60, window_s=120, memory_mb=100)

@@ -6,7 +6,7 @@ import pytest
 
 from agent.core import Event, Sample
 from agent.settings import Trip as TripRule
-from agent.trip import EventFound, Moment, TripEnded, Trips, TripStarted
+from agent.trip.trip import EventFound, Moment, TripEnded, Trips, TripStarted
 from drivers.batch import SIGNALS
 
 S = 1_000_000

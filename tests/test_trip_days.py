@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import replay
-from agent.inputs import opened
-from agent.settings_file import load
-from agent.trip import TripEnded
+from agent.replay import replay
+from agent.replay.inputs import opened
+from agent.settings.file import load
+from agent.trip.trip import TripEnded
 from agent.vehicle import Table
 
 CMAP = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "cmap"

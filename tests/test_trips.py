@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from agent import trips
 from agent.errors import InputError, StorageError
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import read_pile
-from agent.store import STORE_NAME
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import read_pile
+from agent.outbox.store import STORE_NAME
+from agent.proof.proof import check
+from agent.rights import trips
 from tests.accounts import drive, ledger, two_boots
 
 
@@ -101,7 +101,7 @@ def test_the_export_of_an_open_trip_says_that_it_is_not_sealed(outbox: Outbox, t
 def test_an_export_of_a_store_whose_beginning_is_long_delivered_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.budget.HISTORY_RECORDS", 10)
+    monkeypatch.setattr("agent.outbox.budget.HISTORY_RECORDS", 10)
     outbox = Outbox.open(tmp_path / STORE_NAME, 64_000_000)
     outbox.append(two_boots())
     outbox.confirm_ranges([(0, 17)])

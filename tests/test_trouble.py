@@ -4,8 +4,8 @@ import msgpack
 import pytest
 
 from agent.codec import make
-from agent.findings import Codes, Finding, Freeze, Identity, Monitors
-from agent.trouble import Body, Trouble
+from agent.obd.findings import Codes, Finding, Freeze, Identity, Monitors
+from agent.obd.trouble import Body, Trouble
 
 S = 1_000_000
 ENGINE, GEARBOX = 0x7E8, 0x7E9

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from agent import clock, document, maps, trust
-from agent.clock import Reading
 from agent.errors import BundleError, InputError, SettingsError
-from agent.key import DeviceKey
-from agent.outbox import Outbox
-from agent.roster import Roster
+from agent.ledger.key import DeviceKey
+from agent.maps import maps
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import STORE_NAME
 from agent.settings import Device, Settings
-from agent.store import STORE_NAME
-from agent.trust import Trust
+from agent.trust import document, trust
+from agent.trust.roster import Roster
+from agent.trust.trust import Trust
+from agent.world import clock
+from agent.world.clock import Reading
 from tests.accounts import ledger
 from tests.fleets import ANNA, BEN, CAROL, EVE, NOON_US, SECOND_US, bundle_of, roster_form, signed_roster, trust_of
 

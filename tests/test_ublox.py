@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from drivers.ublox import ANSWER_US, HZ_MAX, MESSAGE, NAV5, NAVX5, RATE, VALSET, Ublox, carried_hz, checksum, frame
+from drivers.gnss.ublox import ANSWER_US, HZ_MAX, MESSAGE, NAV5, NAVX5, RATE, VALSET, Ublox, carried_hz, checksum, frame
 from tests.receivers import answer
 
 

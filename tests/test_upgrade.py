@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from agent import slot_files, slots, start
+from agent import start
 from agent.codec import decode
 from agent.errors import StorageError
-from agent.outbox import Outbox
-from agent.store import SCHEMA_VERSION, STORE_NAME, open_readable, read_reserve
+from agent.outbox.outbox import Outbox
+from agent.outbox.store import SCHEMA_VERSION, STORE_NAME, open_readable, read_reserve
+from agent.slots import slot_files, slots
 from tests.fleets import bundle_of
 from tests.test_slots import placed
 from tests.yards import WAIT_S, drive

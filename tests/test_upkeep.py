@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from agent import awake, cli
+from agent import cli
+from agent.power import awake
+from agent.power.upkeep import Upkeep
 from agent.settings import Device, Settings
-from agent.settings_notice import Notice
-from agent.settings_power import Hooks, Power
-from agent.settings_sensors import Indicator
-from agent.upkeep import Upkeep
+from agent.settings.notice import Notice
+from agent.settings.power import Hooks, Power
+from agent.settings.sensors import Indicator
 from tests.ride import START, found, told
 
 S = 1_000_000

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from agent.aside import AGAIN_S
-from agent.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish, Reopen
-from agent.pace import BACKLOG_BYTES
 from agent.settings import Uplink as Settings
-from agent.uplink import LIVE_S, Uplink
+from agent.uplink.aside import AGAIN_S
+from agent.uplink.exchange import LANES, Acked, Confirm, Connect, Drop, LinkDown, LinkUp, Message, Publish, Reopen
+from agent.uplink.pace import BACKLOG_BYTES
+from agent.uplink.uplink import LIVE_S, Uplink
 from tests.world import World
 
 UP = LinkUp("broker:8883", "5", session_present=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.utc import KEPT_US, ROLLOVER_US, STEP_US, Moment, Utc, us_of
+from drivers.gnss.utc import KEPT_US, ROLLOVER_US, STEP_US, Moment, Utc, us_of
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from agent import maps, vehicle
+from agent import vehicle
 from agent._core import ffi, lib
 from agent.errors import SettingsError, StorageError
+from agent.maps import maps
 from agent.vehicle import OBD_FILTERS, PLAIN, Message, Table
 from drivers.batch import EXTENDED, SIGNALS
 from tests import yards
@@ -125,7 +126,7 @@ LISTED = "import sys; print(sorted({'cantools', 'can', 'obd'} & set(sys.modules)
 
 @pytest.mark.parametrize("name", ["obd2.toml", "rav4.toml"])
 def test_a_running_terminal_never_loads_cantools(name: str) -> None:
-    code = f"from pathlib import Path; from agent import maps; maps.load(Path({name!r}), in_child=True); {LISTED}"
+    code = f"from pathlib import Path; from agent.maps import maps; maps.load(Path({name!r}), in_child=True); {LISTED}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -136,7 +137,7 @@ def test_a_map_compiled_apart_is_the_same() -> None:
 
 def test_a_map_is_compiled_apart_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Mock(wraps=subprocess.run)
-    monkeypatch.setattr("agent.maps.subprocess.run", spy)
+    monkeypatch.setattr("agent.maps.maps.subprocess.run", spy)
     for folder in (tmp_path / "staged", tmp_path / "slot"):
         folder.mkdir()
         (folder / "van.toml").write_text(yards.MAP)

@@ -8,17 +8,17 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from agent import trips
 from agent.codec import LANES, ZEROS, Record, decode, kind_number, make
 from agent.errors import InputError, UsageError
-from agent.finding import Report
-from agent.key import DeviceKey
-from agent.ledger import Ledger, Loss, Tail, is_sealed_by, signed_bytes
-from agent.outbox import Outbox
-from agent.proof import check
-from agent.recordfile import frame, head_frame, read_pile, stub_frame
-from agent.store import STORE_NAME
-from agent.verify import run
+from agent.ledger.key import DeviceKey
+from agent.ledger.ledger import Ledger, Loss, Tail, is_sealed_by, signed_bytes
+from agent.outbox.outbox import Outbox
+from agent.outbox.recordfile import frame, head_frame, read_pile, stub_frame
+from agent.outbox.store import STORE_NAME
+from agent.proof.finding import Report
+from agent.proof.proof import check
+from agent.proof.verify import run
+from agent.rights import trips
 from tests.accounts import KEY, OTHER_KEY, drive, framed, ledger, two_boots
 
 WHOLE = two_boots()

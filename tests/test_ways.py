@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.ground import cosine_of, metres
-from agent.odometer import Odometer
+from agent.trip.odometer import Odometer
+from agent.world.ground import cosine_of, metres
 from tests.ride import START, Car, priced, told
 
 

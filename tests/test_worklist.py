@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import worklist
 from agent.errors import InputError
-from agent.flash import Ask, Machine, Outcome, Step
-from agent.worklist import Row
+from agent.flash import worklist
+from agent.flash.flash import Ask, Machine, Outcome, Step
+from agent.flash.worklist import Row
 from tests.fleets import bundle_of
 from tests.yards import OTHER_VIN, VIN, Yard
 

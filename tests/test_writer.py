@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agent.captured import Caught
+from agent.capture.captured import Caught
 from agent.codec import Record
 from agent.errors import StorageError
-from agent.ledger import Loss
-from agent.outbox import BUDGET_BYTES_MIN, Outbox
-from agent.store import STORE_NAME
-from agent.writer import CONFIRM_WAIT_S, News, Writer
+from agent.ledger.ledger import Loss
+from agent.outbox.outbox import BUDGET_BYTES_MIN, Outbox
+from agent.outbox.store import STORE_NAME
+from agent.outbox.writer import CONFIRM_WAIT_S, News, Writer
 from tests.accounts import ledger, two_boots
 
 PATIENCE_S = 10.0

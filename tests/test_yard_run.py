@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from agent import pairing, trust
-from agent.binding import Binding, hash_of
 from agent.codec import pack
 from agent.settings import Device, Settings
+from agent.trust import trust
+from agent.yard import pairing
+from agent.yard.binding import Binding, hash_of
+from hil.car.ecu import VIN
 from hil.drive import Leg
-from hil.ecu import VIN
 from tests.brokers import Mosquitto, Subscriber
 from tests.fleets import ANNA, NOON_US, roster_form, signed_roster
 from tests.test_run import listening, running, until

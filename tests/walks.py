@@ -19,13 +19,13 @@ from itertools import groupby
 from pathlib import Path
 from random import Random
 
-from agent.compile import compile_map
 from agent.core import Sample
-from agent.inputs import opened
-from agent.maps import SHIPPED
-from agent.replay import replay
+from agent.maps.compile import compile_map
+from agent.maps.maps import SHIPPED
+from agent.replay.inputs import opened
+from agent.replay.replay import replay
 from agent.settings import defaults
-from agent.settings_file import load
+from agent.settings.file import load
 from tests.road import G
 
 SIGNALS = defaults().samples.signals

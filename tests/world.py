@@ -11,10 +11,10 @@ from functools import partial
 from itertools import count, islice, takewhile
 from random import Random
 
-from agent.exchange import LANES, Acked, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Reopen
-from agent.receipt import Ranges
+from agent.ledger.receipt import Ranges
 from agent.settings import Uplink as UplinkSettings
-from agent.uplink import LIVE_S, Uplink
+from agent.uplink.exchange import LANES, Acked, Answer, Confirm, Connect, LinkDown, LinkUp, Message, Publish, Reopen
+from agent.uplink.uplink import LIVE_S, Uplink
 
 ROWS = 64
 """More than are ever wanted at once."""

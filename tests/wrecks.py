@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from agent.capture import Row
+from agent.capture.capture import Row
+from agent.capture.ring import Entry, entries
 from agent.codec import Record
 from agent.core import Core, Event
-from agent.evidence import Evidence
-from agent.ledger import Tail
-from agent.ring import Entry, entries
+from agent.evidence.evidence import Evidence
+from agent.ledger.ledger import Tail
 from agent.settings import Settings
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from drivers import batch
 from tests.accounts import ledger

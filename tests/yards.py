@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
-from agent import flash, slot_files, slot_settings, trust
-from agent.bundle import Bundle
-from agent.flash import Ask, Machine, Outcome, Step
-from agent.settings_file import load
-from agent.slots import State
+from agent.flash import flash
+from agent.flash.flash import Ask, Machine, Outcome, Step
+from agent.settings.file import load
+from agent.slots import slot_files, slot_settings
+from agent.slots.slots import State
+from agent.trust import trust
+from agent.trust.bundle import Bundle
 from tests.fleets import bundle_of, roster_form, signed_roster
 
 WAIT_S = 90.0

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from agent.account import RESOLUTION
 from agent.codec import Record
 from agent.columns import encode_columns
-from agent.key import DeviceKey
-from agent.ledger import Identity, Ledger, Tail
+from agent.ledger.key import DeviceKey
+from agent.ledger.ledger import Identity, Ledger, Tail
+from agent.trip.account import RESOLUTION
 
 DRIVE_MIN = 20
 MINUTE_US = 60_000_000

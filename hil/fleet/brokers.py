@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hil.broker import BrokerError, find_mosquitto, free_port
 from hil.fleet.usage import tree_cpu_s
 from hil.rabbit import Cluster
+from hil.wires.broker import BrokerError, find_mosquitto, free_port
 
 STOP_S = 60.0
 NODES = 3

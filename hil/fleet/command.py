@@ -16,7 +16,7 @@ from hil.fleet.account import VirtualAccount, pool
 from hil.fleet.engines import Engines, missing
 from hil.fleet.load import Load
 from hil.fleet.terminal import VirtualTerminal, share
-from hil.places import PlaceError
+from hil.places.places import PlaceError
 
 POOL = 2
 DRAIN_S = 180.0

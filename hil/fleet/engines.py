@@ -11,11 +11,11 @@ from typing import Self
 import psycopg
 
 from hil import ROOT
-from hil.broker import BrokerError
 from hil.fleet.brokers import BROKERS, STOP_S, Broker
 from hil.fleet.usage import cpu_s, tree_cpu_s
-from hil.places import PlaceError
+from hil.places.places import PlaceError
 from hil.postgres import Postgres
+from hil.wires.broker import BrokerError
 
 TAKING = "taking records"
 """What a receiver says when it is ready."""

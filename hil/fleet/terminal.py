@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from agent.codec import Record
-from agent.receipt import parse_receipt
+from agent.ledger.receipt import parse_receipt
 from hil.fleet import packets
 from hil.fleet.account import VirtualAccount
 

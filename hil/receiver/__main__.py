@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from agent.errors import InputError, StorageError, TboxError
-from agent.key import KEY_BYTES, Signer, load_or_make
+from agent.ledger.key import KEY_BYTES, Signer, load_or_make
 from hil.receiver import access, figures
 from hil.receiver.access import Access, hidden
 from hil.receiver.door import Door

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.codec import Record
-from agent.fleet import Certificate
-from agent.key import device_of
-from agent.receipt import Ranges
+from agent.ledger.fleet import Certificate
+from agent.ledger.key import device_of
+from agent.ledger.receipt import Ranges
 from hil.receiver.intake import Arrival, Known, covered, fault, links_of, public_of, read
 
 Place = tuple[bytes, int]

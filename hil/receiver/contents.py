@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agent.codec import Record
-from agent.ledger import losses_of
+from agent.ledger.ledger import losses_of
 
 ABOUT = {"samples": "trip", "event": "trip", "trip_end": "trip", "evidence": "event"}
 """Kind, and the entry of its body with the number of the record it is about."""

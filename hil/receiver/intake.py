@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.codec import COUNT_MAX, ZEROS, CodecError, Record, decode
-from agent.key_chain import chain_of, links_in, previous_of
-from agent.ledger import losses_of
-from agent.receipt import Ranges
-from agent.vouching import seal_fault
+from agent.ledger.key_chain import chain_of, links_in, previous_of
+from agent.ledger.ledger import losses_of
+from agent.ledger.receipt import Ranges
+from agent.proof.vouching import seal_fault
 
 TOPIC_PARTS = 4
 NAME = r"[\w.:@ -]{1,64}"

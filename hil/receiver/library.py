@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from agent.codec import CodecError, decode
 from agent.columns import decode_columns
-from agent.recordfile import frame
+from agent.outbox.recordfile import frame
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from agent.page_style import STYLE as REPORT_STYLE
+from agent.page.style import STYLE as REPORT_STYLE
 from hil.receiver.library import Row
 
 WHERE_STYLE = """

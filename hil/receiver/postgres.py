@@ -19,9 +19,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb, set_json_dumps
 
 from agent.codec import decode
-from agent.key import Signer
-from agent.receipt import Ranges, Receipt
-from agent.recordfile import frame
+from agent.ledger.key import Signer
+from agent.ledger.receipt import Ranges, Receipt
+from agent.outbox.recordfile import frame
 from hil.receiver.batch import Book, Judged, Mark, Place, judge, read_all, records_in, wanted
 from hil.receiver.contents import Clock, Event, Gap, Row, Trip, about, rows_of
 from hil.receiver.intake import Arrival, links_of

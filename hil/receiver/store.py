@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from agent.codec import Record, decode
-from agent.key import Signer
-from agent.receipt import SPANS_TOLD, Ranges, Receipt, signed
-from agent.recordfile import frame
+from agent.ledger.key import Signer
+from agent.ledger.receipt import SPANS_TOLD, Ranges, Receipt, signed
+from agent.outbox.recordfile import frame
 from hil.receiver.batch import Book, Judged, Mark, Place, judge, read_all, records_in, wanted
 from hil.receiver.intake import Arrival, links_of
 
@@ -117,7 +117,7 @@ class PlatformStore:
         self._connection.execute("UPDATE devices SET is_told = 0")
 
     def receipt(self, terminal: str) -> bytes:
-        """What is settled of this terminal's device, as `agent/receipt.py` reads it."""
+        """What is settled of this terminal's device, as `agent/ledger/receipt.py` reads it."""
         device = self._owners([terminal]).get(terminal, b"")
         settled = self._books([device])[device].settled if device else Ranges()
         head = self._column(

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import can
 import pytest
 
-from drivers.can import open_can
-from drivers.can_asker import CanAsker
-from drivers.diagnostic import Answer, Request
+from drivers.bus.can import open_can
+from drivers.bus.can_asker import CanAsker
+from drivers.bus.diagnostic import Answer, Request
+from drivers.bus.pick import picked
+from drivers.bus.socketcan import SocketCan
 from drivers.guard import Guard
-from drivers.pick import picked
-from drivers.socketcan import SocketCan
 from drivers.source import boot_us
-from hil.ecu import VIN, Readings
-from hil.ecu_bus import car, serve
+from hil.car.ecu import VIN, Readings
+from hil.car.ecu_bus import car, serve
 
 LINK = "vcan0"
 WAIT_S = 20.0

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from drivers.can import open_can
-from hil import flood
+from drivers.bus.can import open_can
+from hil.soak import flood
 from tests.packed import frames
 
 LINK = "vcan0"

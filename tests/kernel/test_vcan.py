@@ -10,9 +10,9 @@ import can
 import pytest
 
 from drivers.batch import EXTENDED
-from drivers.can import open_can
+from drivers.bus.can import open_can
+from drivers.bus.message import pack
 from drivers.errors import DeviceError
-from drivers.message import pack
 from drivers.source import Source, boot_us
 from tests.packed import frames
 

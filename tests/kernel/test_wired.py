@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from hil.__main__ import main
-from hil.broker import free_port
-from hil.site import Site
 from hil.terminal import Plug, Terminal
-from hil.wire import End
-from hil.wired_checks import check_wire
-from hil.wired_report import check_report
+from hil.wired.checks import check_wire
+from hil.wired.report import check_report
+from hil.wires.broker import free_port
+from hil.wires.site import Site
+from hil.wires.wire import End
 
 CAR, TERMINAL = "vxcan1", "vxcan0"
 GOOD = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 from agent.core import Core
-from agent.settings_file import load
+from agent.settings.file import load
 from drivers.batch import INPUT_BYTES
 from tests.native import bus
 from tests.native.build import FLAGS, ROOT, runner

@@ -116,7 +116,7 @@ def loaded(
 
 def figures(folder: Path) -> Iterator[Figure]:
     """All of it."""
-    from agent import compile  # noqa: A004, PLC0415 - the room's name
+    from agent.maps import compile  # noqa: A004, PLC0415 - the room's name
     from agent.vehicle import save  # noqa: PLC0415
 
     save(compile.compile_map(bus.write_map(folder)), folder / "bus.table")

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from agent import store, writer
-from agent.outbox import Outbox
-from agent.writer import Writer
+from agent.outbox import store, writer
+from agent.outbox.outbox import Outbox
+from agent.outbox.writer import Writer
 from tests.accounts import ledger
 from tests.driven import HEALTH_S, TRIP_S, Line, S, drive_of
 from tests.native.figure import Figure

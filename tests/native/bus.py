@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from agent import compile  # noqa: A004 - the room's name
+from agent.maps import compile  # noqa: A004 - the room's name
 from agent.vehicle import Message, Table
 from drivers import batch
 from tests.road import AT_15, Road, cruise, us

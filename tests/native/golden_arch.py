@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.compile import compile_map
-from agent.maps import SHIPPED
+from agent.maps.compile import compile_map
+from agent.maps.maps import SHIPPED
 from agent.settings import Settings, defaults
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from tests.golden_drives import all_drives
 from tests.native import bus

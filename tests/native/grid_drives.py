@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from agent.settings import Settings
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import Table
 from drivers import batch
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from random import Random
 
 from agent.core import ffi, lib
-from agent.settings_file import load
+from agent.settings.file import load
 from agent.vehicle import (
     ALWAYS,
     ANY_CHANNEL,

@@ -46,8 +46,8 @@ class Notes:
 
     def watch(self) -> None:
         """Put ourselves around the rack, the writer and the outbox."""
-        from agent.outbox import Outbox  # noqa: PLC0415 - the other reader does without
-        from agent.writer import Writer  # noqa: PLC0415
+        from agent.outbox.outbox import Outbox  # noqa: PLC0415 - the other reader does without
+        from agent.outbox.writer import Writer  # noqa: PLC0415
         from drivers.rack import Rack  # noqa: PLC0415
 
         read, put, append = Rack.read, Writer.put, Outbox.append
@@ -74,9 +74,10 @@ class Notes:
 
 def agent(fd: int, config: Path, told: Path) -> int:
     """The daemon, until SIGTERM."""
-    from agent import openers, run  # noqa: PLC0415
-    from agent.settings_file import load  # noqa: PLC0415
-    from drivers.socketcan import SocketCan  # noqa: PLC0415
+    from agent import run  # noqa: PLC0415
+    from agent.settings.file import load  # noqa: PLC0415
+    from agent.sources import openers  # noqa: PLC0415
+    from drivers.bus.socketcan import SocketCan  # noqa: PLC0415
 
     notes = Notes()
     notes.watch()

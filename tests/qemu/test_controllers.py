@@ -11,19 +11,19 @@ import can
 import pytest
 
 from drivers.batch import ERROR, EXTENDED
-from drivers.can import open_can
-from drivers.can_asker import CanAsker
-from drivers.diagnostic import Answer, Request
+from drivers.bus.can import open_can
+from drivers.bus.can_asker import CanAsker
+from drivers.bus.diagnostic import Answer, Request
+from drivers.bus.link import set_up
+from drivers.bus.pick import picked
+from drivers.bus.socketcan import SocketCan
 from drivers.errors import DeviceError
 from drivers.guard import Guard
-from drivers.link import set_up
-from drivers.pick import picked
-from drivers.socketcan import SocketCan
 from drivers.source import boot_us
-from hil import controller
-from hil.site import Site
-from hil.wire import End
-from hil.wired_checks import check_wire
+from hil.wired.checks import check_wire
+from hil.wires import controller
+from hil.wires.site import Site
+from hil.wires.wire import End
 from tests.packed import frames
 
 OURS, OTHER = "can0", "can1"

@@ -1,0 +1,1 @@
+"""What to ask the car next, whether it may be asked, and carrying both to the devices."""

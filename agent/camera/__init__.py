@@ -1,0 +1,1 @@
+"""Which events get a clip, and what the account tells of it."""

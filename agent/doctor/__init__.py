@@ -1,0 +1,1 @@
+"""Whether a box is well installed, and which map fits a bus."""

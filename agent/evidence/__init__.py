@@ -1,0 +1,1 @@
+"""A crash as evidence: its records, its table, and reading all of it back out of an account."""

@@ -1,0 +1,1 @@
+"""The one path by which a configuration comes into force, and back."""

@@ -1,0 +1,1 @@
+"""The account: numbered, chained, sealed with the device's key, no place finer than agreed."""

@@ -1,0 +1,1 @@
+"""From a vehicle map and its descriptions of a bus to the table the terminal reads."""

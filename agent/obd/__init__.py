@@ -1,0 +1,1 @@
+"""What OBD-II answers mean: messages, PIDs, who a unit is, its codes and freeze frames."""

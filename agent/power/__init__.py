@@ -1,0 +1,1 @@
+"""When the terminal sleeps, and what the driver is shown."""

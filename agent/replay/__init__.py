@@ -1,0 +1,1 @@
+"""The same core and trips over recordings."""

@@ -1,0 +1,1 @@
+"""What is on this terminal, and what a driver may ask of it."""

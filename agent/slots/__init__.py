@@ -1,0 +1,1 @@
+"""Which configuration is in force, and how another one proves itself."""

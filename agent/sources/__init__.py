@@ -1,0 +1,1 @@
+"""From settings to devices, and what came of each."""

@@ -1,0 +1,1 @@
+"""What may be told now, in what order, and over which link."""

@@ -1,0 +1,1 @@
+"""CAN: read, asked, and never sent to without the guard."""

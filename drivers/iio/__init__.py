@@ -1,0 +1,1 @@
+"""The motion sensor behind Linux IIO."""

@@ -1,0 +1,1 @@
+"""Recordings read as if they were hardware: one file a format."""

@@ -1,0 +1,1 @@
+"""Where a scenario runs, and how each place is driven."""

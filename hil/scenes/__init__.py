@@ -1,0 +1,1 @@
+"""Scenarios and recordings as data, checked when read."""

@@ -1,0 +1,1 @@
+"""Buses as full as they get, for as long as wanted."""

@@ -1,0 +1,1 @@
+"""A real terminal at the end of a wire."""

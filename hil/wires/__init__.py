@@ -1,0 +1,1 @@
+"""What connects the parts of the bench: the car's bus, and the network to the broker."""
