@@ -147,9 +147,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
         part.replace(path)
 
 
+_READER = msgspec.json.Decoder(Outcome)
+"""Made here, once: msgspec falls when two threads work out the same type at the same time."""
+
+
 def read(path: Path) -> Outcome:
     """What `write` wrote."""
-    return msgspec.json.decode(path.read_bytes(), type=Outcome)
+    return _READER.decode(path.read_bytes())
 
 
 def truth_row(state: Any) -> TruthRow:
