@@ -77,10 +77,9 @@ class Agent:
         key, self.ledger = open_ledger(settings, table, outbox)
         self.settings, self.boot = settings, outbox.boot
         self.device = settings.device.name or key.device.hex()
-        samples = settings.samples
-        bounds = samples.bounds if samples.mode == "bounded" else None
+        bounds = settings.samples.bounds if settings.samples.mode == "bounded" else None
         self.bound = Bound(state_dir, outbox.within(told_in))
-        self.account = Account(self.ledger, samples, rules_id(settings.detect), bounds, self.bound.tie)
+        self.account = Account(self.ledger, settings.samples, rules_id(settings.detect), bounds, self.bound.tie)
         state: dict[str, Any] = {"boot": outbox.boot, "versions": {"tbox": __version__}, "key": key.public.hex()}
         state["challenge"] = new_challenge()
         link = Link(settings.mqtt, self.device, state, subscribed=SUBSCRIBED, memory=state_dir / "broker.json")
@@ -114,8 +113,7 @@ class Agent:
         self.slots = SlotWatch(slot, settings, table, books, now_us)
         self.enquiries = Enquiries(door, rooms, state["challenge"], self.slots.reported, words)
         self.enquiries.known.is_mounted = rotation is not None or settings.imu.mounting == "vehicle"
-        self.is_stopping = False
-        self._tend_us = 0
+        self.is_stopping, self._tend_us = False, 0
 
     def run(self) -> None:
         """Turn until told to stop; then close the account properly."""
