@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -237,14 +238,15 @@ def test_a_gpsd_fed_by_gpsfake_tells_the_logs_fixes(tmp_path: Path) -> None:
     wanted = [one[3] for one in told(drained(open_recordings([LOG]))) if one[2]]
     number = free_port()
     place = os.environ | {"TMPDIR": str(tmp_path.parent)}  # for a socket, whose path must be short
-    fake = subprocess.Popen([*GPSFAKE, FEED, str(number), str(LOG)], stderr=subprocess.DEVNULL, env=place)
+    words = [*GPSFAKE, FEED, str(number), str(LOG)]
+    fake = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=place, start_new_session=True)
     rack = Rack({"gpsd": lambda: open_gpsd(f"127.0.0.1:{number}")})
     heard: list[tuple] = []
     try:
         until(lambda: len(heard) >= 30, lambda: heard.extend(told(rack.read(0.05))), lambda: str(heard))
     finally:
         rack.close()
-        fake.terminate()
+        os.killpg(fake.pid, signal.SIGKILL)  # and the gpsd it started; asked nicely, it may wait for that for ever
         fake.wait(30)
     right = [one for one in heard if one[2] and any(is_same(one[3], there) for there in wanted)]
     assert len(right) >= 25, heard
