@@ -24,11 +24,6 @@ const speed_point_t *speed_point(const speed_t *self, uint32_t i)
     return &self->points[(self->next + SPEED_POINTS - 1 - i % SPEED_POINTS) % SPEED_POINTS];
 }
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* How long a refresh may have been there before a row showed it: rows that repeat values; 0: rows are refreshes. */
 static int64_t blur_us(const speed_t *self)
 {

@@ -48,11 +48,6 @@ static double sure_loss(const speed_t *speed, speed_point_t from, speed_point_t 
     return (from.mps - to.mps - speed->quantum_mps) / in_seconds(to.t_us - from.t_us);
 }
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* A row that came late may tell what was so when it was due: what was braked since then is not the next row's loss. Nor is
  * what a receiver's stray fix had gained. */
 static void start_fall(loss_t *self, const speed_t *speed, speed_point_t now)

@@ -40,6 +40,11 @@ static inline double signals_at(const signals_t *self, uint32_t signal, int64_t 
     return (holds ? t_us == NEVER : is_older(t_us, now_us, STALE_US)) ? (double)NAN : self->value[signal];
 }
 
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* Microseconds as seconds. */
 static inline double in_seconds(int64_t us)
 {

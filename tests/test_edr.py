@@ -1,6 +1,8 @@
 """The table of an event data recorder: numbers that are known, null where nobody measured."""
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.pulses import change
 from tests.road import LEVEL, G, Matrix, Vector, turned
 from tests.wrecks import BLOW_US, SETTINGS, TABLE, Terminal
 
+ROOT = Path(__file__).parents[1]
 BLOW, S = 20_000_000, 1_000_000
 TILTED: Matrix = ((0.0, -1.0, 0.0), (0.8, 0.0, -0.6), (0.6, 0.0, 0.8))
 
@@ -166,3 +169,11 @@ def test_a_box_that_falls_is_weightless_before_and_a_pothole_comes_from_below() 
     assert fell["fell_us"] == pytest.approx(195_000, abs=5_000)
     bump = told(felt(pothole), row_major_back(LEVEL))["blow"]
     assert (bump["fell_us"], bump["horizontal_mps2"], bump["vertical_mps2"]) == (0, 25.0, 60.0)
+
+
+def test_sensors_end_where_the_core_says_that_they_do() -> None:
+    imu, pulse = ((ROOT / "native" / name).read_text() for name in ("imu.c", "pulse.c"))
+    (ranges_g,) = re.findall(r"ranges_g\[\] = \{(.*?)\}", imu)
+    shares = [float(re.findall(rf"#define {name} ([\d.]+)", pulse)[0]) for name in ("NEAR_RANGE", "AT_RANGE")]
+    assert [float(word) for word in ranges_g.split(",")] == list(edr.RANGES_G)
+    assert shares == [edr.NEAR_RANGE, edr.AT_RANGE]
